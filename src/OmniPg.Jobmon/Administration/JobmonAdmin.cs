@@ -1,5 +1,4 @@
 using System.Text;
-using Npgsql;
 
 namespace OmniPg.Jobmon;
 
@@ -18,21 +17,17 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
         SELECT count(*)::integer FROM gone WHERE $2 IS NOT NULL OR $3 IS NOT NULL
         """;
 
-    // $1 name, $2 until, $3 by, $4 why.
-    private const string Mute = "INSERT INTO omnipg_jobmon.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), $2, $3, $4)" + Muted;
-
-    // The same with an interval.
-    private const string MuteFor = "INSERT INTO omnipg_jobmon.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), now() + $2, $3, $4)" + Muted;
-
-    // Not where nothing is muted: the row would look like a rule.
-    private const string Unmute = "UPDATE omnipg_jobmon.check_rule r SET muted_until = $2, muted_by = $3, muted_why = $4 WHERE r.job_name = upper($1) RETURNING r.muted_until";
-
-    private const string Muted =
+    // $1 name, $2 until, or $5 for how long, $3 by, $4 why.
+    private const string Mute =
         """
-
+        INSERT INTO omnipg_jobmon.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), coalesce($2, now() + $5), $3, $4)
         ON CONFLICT (job_name) DO UPDATE SET muted_until = excluded.muted_until, muted_by = excluded.muted_by, muted_why = excluded.muted_why
         RETURNING r.muted_until
         """;
+
+    // Not where nothing is muted: the row would look like a rule.
+    private const string Unmute =
+        "UPDATE omnipg_jobmon.check_rule SET muted_until = NULL, muted_by = $3, muted_why = $4 WHERE job_name = upper($1) RETURNING muted_until";
 
     // A row without limits stands for a muting only, and is no rule once that is over.
     private const string Rules =
@@ -104,10 +99,10 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
     }
 
     public Task<int> ReapAsync(CancellationToken cancellationToken = default) =>
-        Reaper.ReapAsync(database, deadAfter, foreign: false, cancellationToken);
+        JobMonitor.ReapAsync(database, deadAfter, foreign: false, cancellationToken);
 
     public Task<int> ReapForeignAsync(CancellationToken cancellationToken = default) =>
-        Reaper.ReapAsync(database, deadAfter, foreign: true, cancellationToken);
+        JobMonitor.ReapAsync(database, deadAfter, foreign: true, cancellationToken);
 
     public Task ExportAsync(Stream jsonLines, JobQuery query, CancellationToken cancellationToken = default)
     {
@@ -119,7 +114,7 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
     public Task MigrateFromExtensionAsync(string? schema = null, CancellationToken cancellationToken = default)
     {
         var target = schema is null ? database.ConfiguredSchema ?? JobmonServer.DefaultSchema : PgIdentifier.Create(schema);
-        return ExtensionMigration.RunAsync(database, target, cancellationToken);
+        return new JobmonInstaller(database).MigrateAsync(target, cancellationToken);
     }
 
     public CheckBuilder Rule(string jobName)
@@ -161,13 +156,13 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
         AcknowledgeAsync(null, jobId, by, why, cancellationToken);
 
     public Task MuteAsync(string jobName, DateTimeOffset? until, string by, string? why = null, CancellationToken cancellationToken = default) =>
-        MuteAsync(until is null ? Unmute : Mute, jobName, PgParameter.Instant(until), by, why, cancellationToken);
+        MuteAsync(jobName, until, null, by, why, cancellationToken);
 
     public async Task<DateTimeOffset> MuteForAsync(string jobName, PgInterval interval, string by, string? why = null, CancellationToken cancellationToken = default)
     {
         if (interval.Estimate <= TimeSpan.Zero)
             throw new ArgumentException($"A job is muted for longer than zero, not for '{interval}'.", nameof(interval));
-        return (await MuteAsync(MuteFor, jobName, PgParameter.Interval(interval), by, why, cancellationToken).ConfigureAwait(false))!.Value;
+        return (await MuteAsync(jobName, null, interval, by, why, cancellationToken).ConfigureAwait(false))!.Value;
     }
 
     public async Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default) =>
@@ -202,7 +197,8 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
             cancellationToken);
     }
 
-    private Task<DateTimeOffset?> MuteAsync(string sql, string jobName, NpgsqlParameter until, string by, string? why, CancellationToken cancellationToken)
+    private Task<DateTimeOffset?> MuteAsync(
+        string jobName, DateTimeOffset? until, PgInterval? interval, string by, string? why, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
         ArgumentException.ThrowIfNullOrWhiteSpace(by);
@@ -210,7 +206,8 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
         {
             await server.RequireSideAsync(session).ConfigureAwait(false);
             return await session.RowAsync(
-                server.Render(sql), row => row.Instant(0), PgParameter.Text(jobName), until, PgParameter.Text(by), PgParameter.Text(why)).ConfigureAwait(false);
+                server.Render(until is null && interval is null ? Unmute : Mute), row => row.Instant(0),
+                PgParameter.Text(jobName), PgParameter.Instant(until), PgParameter.Text(by), PgParameter.Text(why), PgParameter.Interval(interval)).ConfigureAwait(false);
         }, cancellationToken);
     }
 

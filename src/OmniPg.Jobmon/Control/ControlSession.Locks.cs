@@ -90,10 +90,10 @@ internal sealed partial class ControlSession
     private async ValueTask<bool> AskAsync(bool async, ControlRequest request, CancellationToken cancellationToken)
     {
         _requests.Enqueue(request);
-        Start();
+        _thread.Start(Loop);
         await WakeAsync(async).ConfigureAwait(false);
         // Asked after the request was put in: the thread may have looked for the last time before.
-        if (_stopping)
+        if (_thread.IsStopping)
             request.Fail(Gone());
         try
         {

@@ -15,9 +15,7 @@ internal sealed partial class ControlSession(
     private readonly ConcurrentQueue<ControlRequest> _requests = new();
     private readonly AutoResetEvent _wake = new(false);
     private readonly ErrorThrottle _throttle = new(time);
-    private readonly Lock _lock = new();
-    private Thread? _thread;
-    private volatile bool _stopping;
+    private readonly BackgroundThread _thread = new("OmniPg.Jobmon control");
     private volatile bool _leaving;
     private volatile bool _cancelSeen;
     private volatile bool _holdsLocks = true;
@@ -30,7 +28,7 @@ internal sealed partial class ControlSession(
     public void Watch(RunControl run)
     {
         _runs[run.Row] = run;
-        Start();
+        _thread.Start(Loop);
     }
 
     public void BeginLeave() => _leaving = true;
@@ -39,35 +37,15 @@ internal sealed partial class ControlSession(
 
     public void Dispose()
     {
-        _stopping = true;
-        if (_thread is { } thread)
-        {
-            SyncCall.Run(WakeAsync(async: false));
-            thread.Join(options.CommandTimeout);
-        }
-
+        _thread.Stop(() => SyncCall.Run(WakeAsync(async: false)), options.CommandTimeout);
         // The thread may be stuck in a statement: nobody waits for it any longer.
         FailRequests(Gone());
-    }
-
-    private void Start()
-    {
-        if (_thread is not null || _stopping)
-            return;
-        lock (_lock)
-        {
-            if (_thread is not null || _stopping)
-                return;
-            using var flow = ExecutionContext.SuppressFlow();
-            _thread = new Thread(Loop) { IsBackground = true, Name = "OmniPg.Jobmon control" };
-            _thread.Start();
-        }
     }
 
     private void Loop()
     {
         var backOff = new BackOff();
-        while (!_stopping)
+        while (!_thread.IsStopping)
         {
             try
             {
@@ -100,7 +78,7 @@ internal sealed partial class ControlSession(
         var beaten = time.GetTimestamp();
         // Whoever asked for a cancellation while this session was being set up told nobody: the first heartbeat asks at once.
         _cancelSeen = true;
-        while (!_stopping)
+        while (!_thread.IsStopping)
         {
             while (_requests.TryDequeue(out var request))
                 request.Execute(statements);
@@ -112,7 +90,7 @@ internal sealed partial class ControlSession(
                     Beat(statements);
             }
 
-            if (_stopping)
+            if (_thread.IsStopping)
                 break;
             var wait = options.HeartbeatInterval - time.GetElapsedTime(beaten);
             if (_requests.IsEmpty && wait > TimeSpan.Zero)
@@ -197,7 +175,7 @@ internal sealed partial class ControlSession(
     private void Lose(Exception error)
     {
         FailRequests(error);
-        if (_stopping)
+        if (_thread.IsStopping)
             return;
         connections.Clear();
         if (_throttle.MayLog(error.GetType().Name))

@@ -5,7 +5,7 @@ internal static class ControlSql
 {
     public const string Channel = "omnipg_jobmon";
 
-    public const string WhoAmI = "SELECT pg_backend_pid(), pg_is_in_recovery()";
+    public const string WhoAmI = "SELECT pg_backend_pid()";
 
     public const string Listen = "LISTEN omnipg_jobmon";
 

@@ -13,7 +13,6 @@ internal interface IControl : IDisposable
     /// <summary>Takes the lock of a single-instance run; false when another run has it and, with <paramref name="wait"/>, kept it until then.</summary>
     ValueTask<bool> LockAsync(bool async, InstanceLock wanted, TimeSpan wait, CancellationToken cancellationToken);
 
-    /// <summary>Gives the lock back.</summary>
     ValueTask UnlockAsync(bool async, InstanceLock held);
 
     /// <summary>Who holds the lock now, as the refusal of a run.</summary>

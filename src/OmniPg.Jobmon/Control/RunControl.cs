@@ -7,14 +7,14 @@ internal sealed class RunControl
 {
     private readonly CancellationTokenSource _cancel = new();
     private readonly ILogger _logger;
-    private readonly CancellationToken _stoppingToken;
+    private readonly JobOptions _options;
     private readonly CancellationTokenRegistration _stopping;
     private volatile bool _asked;
 
-    public RunControl(JobRow row, ILogger logger, CancellationToken stoppingToken)
+    public RunControl(JobRow row, JobOptions options, ILogger logger)
     {
-        (Row, _logger, _stoppingToken) = (row, logger, stoppingToken);
-        _stopping = stoppingToken.UnsafeRegister(static control => ((RunControl)control!).CancelOffThread(), this);
+        (Row, _options, _logger) = (row, options, logger);
+        _stopping = options.StoppingToken.UnsafeRegister(static control => ((RunControl)control!).CancelOffThread(), this);
     }
 
     public JobRow Row { get; }
@@ -28,10 +28,22 @@ internal sealed class RunControl
     /// Whether what ends by this exception was cancelled: somebody asked for it, or the host stops. An exception of another kind has come
     /// meanwhile by itself.
     /// </summary>
-    public bool IsCancelledBy(Exception? error) => _asked || (error is OperationCanceledException && _stoppingToken.IsCancellationRequested);
+    public bool IsCancelledBy(Exception? error) => _asked || (error is OperationCanceledException && _options.StoppingToken.IsCancellationRequested);
 
     /// <summary>Whether somebody asked to end this run, in contrast to a host that stops.</summary>
     public bool IsCancelled => _asked;
+
+    /// <summary>How the run, or a step of it, ends that was cancelled.</summary>
+    public JobOutcome Cancelled(Exception? error) => JobOutcome.Cancelled(_options.CancelledLevel, error, CancelledBy);
+
+    /// <summary>How the run, or a step of it, ends that is disposed open.</summary>
+    /// <param name="byDefault">What the run's own options do not say otherwise.</param>
+    /// <param name="thrown">The last exception of its flow, not the one that is on its way now: a dispose cannot see that.</param>
+    public JobOutcome Disposed(DisposeBehavior byDefault, Exception? thrown)
+    {
+        var behavior = _options.DisposeBehavior ?? byDefault;
+        return behavior == DisposeBehavior.FailUnlessCompleted && IsCancelledBy(thrown) ? Cancelled(thrown) : JobOutcome.Disposed(behavior, thrown);
+    }
 
     /// <summary>The run is over: the host's token, which lives longer, forgets it.</summary>
     public void Leave() => _stopping.Unregister();

@@ -5,7 +5,7 @@ namespace OmniPg.Jobmon;
 /// <summary>A run ended: the row is closed unless somebody else closed it first, and open steps with it.</summary>
 internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) : LogEvent(job, mark)
 {
-    public const string OpenStepMessage = "Step ended with the job";
+    private const string OpenStepMessage = "Step ended with the job";
 
     // $1 job, $2 level, $3 text of the level if the table has none, $4 time or null, $5 message of open steps, $6 action of a last step or
     // null, $7 its message, $8 error, $9 result.
@@ -56,6 +56,9 @@ internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) :
         FROM told
         """;
 
+    /// <summary>Message of a step that ends with its run, and the progress that it had made.</summary>
+    public static string OpenStep(string? progress) => progress is null ? OpenStepMessage : $"{OpenStepMessage}\n{progress}";
+
     /// <summary>Action of the step that the end of a run adds for a message that no step carries.</summary>
     public static string ActionOf(JobOutcome outcome, bool afterSteps) =>
         !outcome.IsFailure ? "Finished" : afterSteps ? "EXCEPTION after last step logged" : "EXCEPTION before first step logged";
@@ -77,8 +80,9 @@ internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) :
 
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
         log, null, ByTables, ByPublicFunctions,
-        PgParameter.BigInt(Job.JobId), PgParameter.Integer(Outcome.Level.Code), PgParameter.Text(Outcome.Level.ToString()), PgParameter.Instant(Time(context)), PgParameter.Text(OpenStepMessage), PgParameter.Text(FinalAction),
-        PgParameter.Text(Marked(FinalMessage, context)), PgParameter.Text(ErrorJson), PgParameter.Text(ResultJson));
+        PgParameter.BigInt(Job.JobId), PgParameter.Integer(Outcome.Level.Code), PgParameter.Text(Outcome.Level.ToString()), PgParameter.Instant(Time(context)),
+        PgParameter.Text(OpenStepMessage), PgParameter.Text(FinalAction), PgParameter.Text(Marked(FinalMessage, context)), PgParameter.Text(ErrorJson),
+        PgParameter.Text(ResultJson));
 
     /// <summary>After a repeat with unknown outcome the own, earlier write looks like somebody else's: the status tells them apart.</summary>
     public override void Accept(object[] row)

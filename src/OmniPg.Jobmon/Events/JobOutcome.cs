@@ -1,14 +1,12 @@
 namespace OmniPg.Jobmon;
 
-/// <summary>How a run ended.</summary>
-/// <param name="Level">Alert level of the run.</param>
-/// <param name="State">State of the handle from now on.</param>
+/// <summary>How a run, or a step of it, ended.</summary>
+/// <param name="Level">Alert level.</param>
+/// <param name="State">State of the handle of a run from now on.</param>
 /// <param name="Message">Reason of a failure, or what the caller said on success; null for none.</param>
 /// <param name="Error">Exception to record; null where a text is all there is.</param>
 internal sealed record JobOutcome(AlertLevel Level, JobState State, string? Message, Exception? Error)
 {
-    public const string DisposedOpen = "Disposed without Complete()";
-
     /// <summary>Exception behind the outcome, recorded or not.</summary>
     public Exception? Cause { get; init; }
 
@@ -22,6 +20,12 @@ internal sealed record JobOutcome(AlertLevel Level, JobState State, string? Mess
 
     public static JobOutcome Success(string? message = null) => new(AlertLevel.Ok, JobState.Completed, message, null);
 
+    public static JobOutcome Warning(string message)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        return new JobOutcome(AlertLevel.Warning, JobState.Failed, message, null);
+    }
+
     public static JobOutcome Failure(Exception error, AlertLevel? level = null)
     {
         ArgumentNullException.ThrowIfNull(error);
@@ -34,13 +38,11 @@ internal sealed record JobOutcome(AlertLevel Level, JobState State, string? Mess
         return new JobOutcome(level ?? AlertLevel.Critical, JobState.Failed, reason, null);
     }
 
+    /// <summary>Cancelled by whoever asked for it through the log, else by the program itself.</summary>
     public static JobOutcome Cancelled(AlertLevel level, Exception? error, string? by) =>
-        new(level, JobState.Cancelled, CancelledText(by), null) { Cause = error };
+        new(level, JobState.Cancelled, by is null ? "Cancelled" : $"Cancelled by {by}", null) { Cause = error };
 
-    /// <summary>Message of what was cancelled: by whom, when somebody asked for it through the log, else by the program itself.</summary>
-    public static string CancelledText(string? by) => by is null ? "Cancelled" : $"Cancelled by {by}";
-
-    /// <summary>The handle was disposed while the run was open: what was thrown meanwhile is the likely reason.</summary>
+    /// <summary>The handle was disposed open: what was thrown meanwhile is the likely reason.</summary>
     public static JobOutcome Disposed(DisposeBehavior behavior, Exception? thrown) =>
-        behavior == DisposeBehavior.CompleteUnlessFailed ? Success() : thrown is null ? Failure(DisposedOpen) : Failure(thrown);
+        behavior == DisposeBehavior.CompleteUnlessFailed ? Success() : thrown is null ? Failure("Disposed without Complete()") : Failure(thrown);
 }

@@ -87,15 +87,8 @@ internal sealed class JobJournal
     {
         lock (_lock)
         {
-            var batch = new List<LogEvent>();
-            foreach (var candidate in _events)
-            {
-                if (batch.Count == limit || !candidate.IsReady)
-                    break;
-                batch.Add(candidate);
-            }
-
-            return batch;
+            var ready = _events.FindIndex(static e => !e.IsReady);
+            return _events.GetRange(0, Math.Min(limit, ready < 0 ? _events.Count : ready));
         }
     }
 
@@ -113,31 +106,13 @@ internal sealed class JobJournal
             return _events.RemoveAll(static e => e.IsPointless);
     }
 
-    /// <summary>Whether a step that waits ended with something else than success.</summary>
-    public bool HasFailure
-    {
-        get
-        {
-            lock (_lock)
-                return _events.Exists(e => e is StepEndedEvent { IsSuccess: false });
-        }
-    }
-
     public void Clear()
     {
         lock (_lock)
             _events.Clear();
     }
 
-    public void MarkLate()
-    {
-        lock (_lock)
-        {
-            foreach (var waiting in _events)
-                waiting.Late = true;
-        }
-    }
-
+    /// <summary>The events that wait now.</summary>
     public List<LogEvent> Snapshot()
     {
         lock (_lock)

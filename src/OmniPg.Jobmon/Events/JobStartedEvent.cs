@@ -51,6 +51,8 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
             true) AS t (job_id bigint)
         """;
 
+    private static readonly JobOptions Defaults = new();
+
     public JobRow? Parent { get; init; }
 
     public string? TraceId { get; init; }
@@ -59,12 +61,7 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
 
     public string? ArgumentsJson { get; init; }
 
-    public IReadOnlyList<string> Tags { get; init; } = [];
-
-    public TimeSpan? MaxRuntime { get; init; }
-
-    /// <summary>The settings of the run, for a record in memory.</summary>
-    public JobOptions? Options { get; init; }
+    public JobOptions Options { get; init; } = Defaults;
 
     /// <summary>Its values, which change until its end, for a record in memory.</summary>
     public RunValues? Values { get; init; }
@@ -96,9 +93,9 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
         var at = Time(context);
         return Command(
             log, at, ByTables, ThroughDblink,
-            PgParameter.Text(Job.Name), PgParameter.Instant(at), PgParameter.Integer(context.ControlPid()), PgParameter.Uuid(Job.Token), PgParameter.Uuid(context.SessionId), PgParameter.BigInt(Parent?.JobId), PgParameter.Text(TraceId), PgParameter.Text(SpanId),
-            PgParameter.Text(ArgumentsJson), PgParameter.Of(TagsOf(context), NpgsqlDbType.Array | NpgsqlDbType.Text), PgParameter.Of(MaxRuntime, NpgsqlDbType.Interval),
-            PgParameter.Flag(Repeated));
+            PgParameter.Text(Job.Name), PgParameter.Instant(at), PgParameter.Integer(context.ControlPid()), PgParameter.Uuid(Job.Token),
+            PgParameter.Uuid(context.SessionId), PgParameter.BigInt(Parent?.JobId), PgParameter.Text(TraceId), PgParameter.Text(SpanId), PgParameter.Text(ArgumentsJson),
+            PgParameter.Of(TagsOf(context), NpgsqlDbType.Array | NpgsqlDbType.Text), PgParameter.Of(Options.MaxRuntime, NpgsqlDbType.Interval), PgParameter.Flag(Repeated));
     }
 
     public override void Accept(object[] row)
@@ -110,5 +107,5 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
     public override void Abandon() => Job.Lost = true;
 
     private string[]? TagsOf(WriteContext context) =>
-        Tags.Count == 0 && !Late ? null : [.. Tags.Select(t => context.Texts.Clean(t)!), .. Late ? [LateTag] : Array.Empty<string>()];
+        Options.Tags.Count == 0 && !Late ? null : [.. Options.Tags.Select(t => context.Texts.Clean(t)!), .. Late ? [LateTag] : Array.Empty<string>()];
 }

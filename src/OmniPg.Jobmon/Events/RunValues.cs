@@ -32,7 +32,6 @@ internal sealed class RunValues
         }
     }
 
-    /// <summary>What was set and counted so far.</summary>
     public (IReadOnlyDictionary<string, string> Texts, IReadOnlyDictionary<string, long> Counters) Copy()
     {
         lock (_lock)

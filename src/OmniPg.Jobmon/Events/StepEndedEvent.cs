@@ -81,7 +81,8 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
         var at = Time(context);
         return Command(
             log, at, ByTables, ByPublicFunction,
-            PgParameter.BigInt(Step.StepId), PgParameter.Integer(Level.Code), PgParameter.Text(context.Texts.Clean(Status)), PgParameter.Text(Level.ToString()), PgParameter.Text(Marked(Message, context)), PgParameter.Instant(at),
-            PgParameter.BigInt(Progress?.Current), PgParameter.BigInt(Progress?.Total), PgParameter.Text(context.Texts.Clean(Progress?.Unit)), PgParameter.BigInt(RowsAffected), PgParameter.Text(ErrorJson));
+            PgParameter.BigInt(Step.StepId), PgParameter.Integer(Level.Code), PgParameter.Text(context.Texts.Clean(Status)), PgParameter.Text(Level.ToString()),
+            PgParameter.Text(Marked(Message, context)), PgParameter.Instant(at), PgParameter.BigInt(Progress?.Current), PgParameter.BigInt(Progress?.Total),
+            PgParameter.Text(context.Texts.Clean(Progress?.Unit)), PgParameter.BigInt(RowsAffected), PgParameter.Text(ErrorJson));
     }
 }

@@ -50,7 +50,8 @@ internal sealed class StepStartedEvent(StepRow step, long mark) : LogEvent(step.
         var at = Time(context);
         return Command(
             log, at, ByTables, ThroughDblink,
-            PgParameter.BigInt(Job.JobId), PgParameter.Text(context.Texts.Clean(Step.Action)), PgParameter.Instant(at), PgParameter.Uuid(Step.Token), PgParameter.BigInt(Step.Parent?.StepId), PgParameter.Integer(Step.Ordinal), PgParameter.Flag(Repeated));
+            PgParameter.BigInt(Job.JobId), PgParameter.Text(context.Texts.Clean(Step.Action)), PgParameter.Instant(at), PgParameter.Uuid(Step.Token),
+            PgParameter.BigInt(Step.Parent?.StepId), PgParameter.Integer(Step.Ordinal), PgParameter.Flag(Repeated));
     }
 
     public override void Accept(object[] row) => Step.StepId = (long)row[0];

@@ -101,7 +101,7 @@ public sealed record JobQuery
     public int? Limit
     {
         get => _limit;
-        init => _limit = value is >= 0 or null ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "A limit is zero or more, or null for all.");
+        init => _limit = JobHistory.CheckLimit(value);
     }
 }
 

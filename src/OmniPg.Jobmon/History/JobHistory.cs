@@ -145,11 +145,8 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
     }
 
     /// <exception cref="ArgumentOutOfRangeException">The limit is negative.</exception>
-    public static void CheckLimit(int? limit, [CallerArgumentExpression(nameof(limit))] string? name = null)
-    {
-        if (limit < 0)
-            throw new ArgumentOutOfRangeException(name, limit, "A limit is zero or more, or null for all.");
-    }
+    public static int? CheckLimit(int? limit, [CallerArgumentExpression(nameof(limit))] string? name = null) =>
+        limit is >= 0 or null ? limit : throw new ArgumentOutOfRangeException(name, limit, "A limit is zero or more, or null for all.");
 
     /// <summary>The query for <paramref name="query"/>; also lists what an export writes.</summary>
     public static NpgsqlCommand ListCommand(JobmonServer server, JobQuery query, string sql = List) => Command(server, sql,

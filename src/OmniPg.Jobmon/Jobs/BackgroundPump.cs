@@ -22,12 +22,10 @@ internal sealed class BackgroundPump(AutonomousWriter writer, bool threaded, Tim
     private readonly ConcurrentDictionary<JobRun, byte> _runs = new();
     // A signal that comes while the thread works is kept until it waits again.
     private readonly AutoResetEvent _wake = new(false);
-    private readonly Lock _lock = new();
-    private Thread? _thread;
-    private volatile bool _stopping;
+    private readonly BackgroundThread _thread = new("OmniPg.Jobmon writer");
     private Action? _errand;
 
-    public bool IsStopping => _stopping;
+    public bool IsStopping => _thread.IsStopping;
 
     public void Add(JobRun run)
     {
@@ -70,34 +68,22 @@ internal sealed class BackgroundPump(AutonomousWriter writer, bool threaded, Tim
     public void Dispose()
     {
         AtExit.TryRemove(this, out _);
-        _stopping = true;
-        _wake.Set();
-        // A statement that hangs ends by its own limit; whoever disposes need not wait for that.
-        _thread?.Join(StopLimit);
+        _thread.Stop(() => _wake.Set(), StopLimit);
     }
 
     private void Start()
     {
-        if (_thread is not null || _stopping || !threaded)
-            return;
-        lock (_lock)
-        {
-            if (_thread is not null || _stopping)
-                return;
-            // The flow of whoever starts the thread, with its job and its span, would stay with it for ever.
-            using var flow = ExecutionContext.SuppressFlow();
-            _thread = new Thread(Loop) { IsBackground = true, Name = "OmniPg.Jobmon writer" };
-            _thread.Start();
-        }
+        if (threaded)
+            _thread.Start(Loop);
     }
 
     private void Loop()
     {
         var flushed = time.GetTimestamp();
-        while (!_stopping)
+        while (!IsStopping)
         {
             _wake.WaitOne(UntilNext(time.GetElapsedTime(flushed)));
-            if (_stopping)
+            if (IsStopping)
                 return;
             Guarded(() => Interlocked.Exchange(ref _errand, null)?.Invoke())();
             if (writer.HasBacklog && (!writer.IsAway || writer.UntilRetry == TimeSpan.Zero))
@@ -121,7 +107,6 @@ internal sealed class BackgroundPump(AutonomousWriter writer, bool threaded, Tim
         return wait > TimeSpan.FromMilliseconds(10) ? wait : TimeSpan.FromMilliseconds(10);
     }
 
-    /// <summary>Writes the progress of all runs now.</summary>
     public void FlushAll()
     {
         foreach (var (run, _) in _runs)

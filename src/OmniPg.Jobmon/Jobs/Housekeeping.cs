@@ -63,7 +63,7 @@ internal sealed class Housekeeping(
             return;
         using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
         var closed = connections.Statements(connection).Scalar<int>(
-            log.Server.Render(Reaper.Reap), PgParameter.Interval(options.DeadAfter), PgParameter.Flag(false));
+            log.Server.Render(JobMonitor.Reap), PgParameter.Interval(options.DeadAfter), PgParameter.Flag(false));
         if (closed > 0)
             JobmonLog.Reaped(logger, closed);
     }

@@ -58,8 +58,6 @@ internal sealed partial class JobRun
             TraceId = span?.TraceId.ToHexString(),
             SpanId = span?.SpanId.ToHexString(),
             ArgumentsJson = Options.Arguments.Count == 0 ? null : RunValues.Json(Options.Arguments, [], Runtime.Texts),
-            Tags = Options.Tags,
-            MaxRuntime = Options.MaxRuntime,
             Options = Options,
             Values = _values,
         };
@@ -138,9 +136,8 @@ internal sealed partial class JobRun
             return;
         await Runtime.Control.LookForRequestAsync(async: true, Control, error).ConfigureAwait(false);
         var asked = Control.IsCancelledBy(error) || (error is OperationCanceledException && callersToken.IsCancellationRequested);
-        var outcome = asked ? JobOutcome.Cancelled(Options.CancelledLevel, error, Control.CancelledBy) : JobOutcome.Failure(error);
         // The token that fired is the reason of this end, and not its limit.
-        await EndAsync(async: true, "Fail", outcome, mayThrow: false, CancellationToken.None).ConfigureAwait(false);
+        await EndAsync(async: true, "Fail", asked ? Control.Cancelled(error) : JobOutcome.Failure(error), mayThrow: false, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Ends an open run because the client goes away.</summary>
@@ -166,9 +163,7 @@ internal sealed partial class JobRun
     private async ValueTask EndDisposedAsync(bool async, Exception? thrown)
     {
         await Runtime.Control.LookForRequestAsync(async, Control, thrown).ConfigureAwait(false);
-        var cancelled = Control.IsCancelledBy(thrown) && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
-        var outcome = cancelled ? JobOutcome.Cancelled(Options.CancelledLevel, thrown, Control.CancelledBy) : JobOutcome.Disposed(DisposeBehavior, thrown);
-        await EndAsync(async, "Dispose", outcome, mayThrow: false).ConfigureAwait(false);
+        await EndAsync(async, "Dispose", Control.Disposed(Runtime.Options.DisposeBehavior, thrown), mayThrow: false).ConfigureAwait(false);
     }
 
     private ValueTask EndAsync(bool async, string operation, JobOutcome outcome, bool mayThrow = true, CancellationToken cancellationToken = default)
@@ -196,7 +191,7 @@ internal sealed partial class JobRun
         {
             var events = EndEvents(outcome);
             // A run kept in memory in which anything went wrong, or that took long, is written after all.
-            if (Row.Withheld && (outcome.Level != AlertLevel.Ok || IsLong || Row.Journal.HasFailure || events.Exists(e => e is StepEndedEvent { IsSuccess: false })))
+            if (Row.Withheld && (outcome.Level != AlertLevel.Ok || IsLong || Row.Journal.Snapshot().Concat(events).Any(e => e is StepEndedEvent { IsSuccess: false })))
                 Row.Release();
             await Writer.WriteAsync(async, Row, events, mayThrow).ConfigureAwait(false);
             // It may have been the reaper, at this very moment: only a new statement sees its mark, and then writes the true end.

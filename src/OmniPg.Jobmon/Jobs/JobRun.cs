@@ -23,7 +23,7 @@ internal sealed partial class JobRun : IJob
     {
         (Runtime, Options, _begun) = (runtime, options, runtime.Time.GetTimestamp());
         Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.ErrorsOnly };
-        Control = new RunControl(Row, runtime.Logger, options.StoppingToken);
+        Control = new RunControl(Row, options, runtime.Logger);
         _flusher = new RunFlusher(Row, Steps, runtime);
         _work = new AttachedWork(this);
         _parent = JobScope.ParentOf(options.Parent, runtime);
@@ -56,8 +56,6 @@ internal sealed partial class JobRun : IJob
 
     public CancellationToken CancellationToken => Control.Token;
 
-    public DisposeBehavior DisposeBehavior => Options.DisposeBehavior ?? Runtime.Options.DisposeBehavior;
-
     private AutonomousWriter Writer => Runtime.Writer;
 
     private bool IsLong => Options.RecordWhenLongerThan is { } limit && Runtime.Time.GetElapsedTime(_begun) > limit;
@@ -82,13 +80,19 @@ internal sealed partial class JobRun : IJob
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(sql);
         ArgumentNullException.ThrowIfNull(connection);
-        cancellationToken.ThrowIfCancellationRequested();
-        return NewStep(action, null).RunSqlAsync(sql, connection, transaction, cancellationToken);
+        return SqlStepAsync(action, sql, token => SqlText.RunStepAsync(sql, connection, transaction, token), cancellationToken);
     }
 
     public Task<SqlStepResult> SqlStepAsync(string action, string sql, CancellationToken cancellationToken = default) =>
         SqlStepAsync(action, sql, _work.Connection ?? throw new InvalidOperationException(
             $"Job '{Name}' has no open work connection: attach one, or name the connection of this step."), null, cancellationToken);
+
+    /// <summary>The same for a SQL text that <paramref name="send"/> brings to its server.</summary>
+    public Task<SqlStepResult> SqlStepAsync(string action, string sql, Func<CancellationToken, Task<long>> send, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return NewStep(action, null).RunSqlAsync(sql, send, cancellationToken);
+    }
 
     /// <summary>Creates the handle without any I/O and makes it the current scope of the caller's flow.</summary>
     public StepRun NewStep(string action, StepRun? parent)

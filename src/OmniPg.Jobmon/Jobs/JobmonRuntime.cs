@@ -18,14 +18,13 @@ internal sealed record JobmonRuntime(
     {
         var clock = new ServerClock(time);
         var texts = new TextGuard(options.MessageFilter, options.MaxMessageBytes);
-        var identity = new SessionIdentity(options);
         var connections = new OwnConnections(dataSource, options, clock);
         var target = new LogTarget(connections, options, time, logger);
-        var registration = new SessionRegistration(identity, target);
+        var registration = new SessionRegistration(target, options);
         var control = new ControlSession(registration, connections, target, options, time, logger);
-        var context = new WriteContext(clock, texts, identity.Id, () => control.Pid);
+        var context = new WriteContext(clock, texts, registration.SessionId, () => control.Pid);
         var sink = new PostgresSink(connections, target, registration, options, context, time, logger);
-        var header = SpoolHeader.Of(identity, connections.ServerName, options);
+        var header = SpoolHeader.Of(registration, connections.ServerName, options);
         var spool = options.SpoolDirectory is { } folder ? new SpoolFile(folder, header, new SpoolEncoder(clock, texts), time, logger) : null;
         var writer = new AutonomousWriter(sink, spool, clock, options, time, logger);
         var replay = spool is null ? null : new SpoolReplay(spool.Path, header, writer, sink, connections, target, context, logger);

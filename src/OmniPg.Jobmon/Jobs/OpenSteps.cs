@@ -9,7 +9,6 @@ internal sealed class OpenSteps
     private int _begun;
     private Exception? _recorded;
 
-    /// <summary>Whether any step was begun so far.</summary>
     public bool Any => Volatile.Read(ref _begun) > 0;
 
     /// <summary>Position of the next step among all steps of the run, from 1.</summary>

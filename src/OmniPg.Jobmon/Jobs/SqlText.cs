@@ -14,21 +14,15 @@ internal static class SqlText
         try
         {
             // The caller's own token: the step joins it with that of the run.
-            var rows = await run.RunAsync(
-                (_, _) => run.StepAsync($"Running sql: {PgLiteral.Quote(sql)}", ExecuteAsync, cancellationToken), cancellationToken).ConfigureAwait(false);
-            return new SqlJobResult(run.JobId, run.Acquired, rows, Skipped: !run.Acquired, null);
+            var done = await run.RunAsync(
+                (_, _) => run.SqlStepAsync($"Running sql: {PgLiteral.Quote(sql)}", sql, OnOwnConnectionAsync, cancellationToken),
+                cancellationToken).ConfigureAwait(false);
+            return new SqlJobResult(run.JobId, run.Acquired, done?.RowsAffected ?? 0, Skipped: !run.Acquired, null);
         }
         catch (NpgsqlException error)
         {
             // The original answers errors of the SQL with a text; what the caller did wrong is no answer.
             return new SqlJobResult(run.JobId, Succeeded: false, 0, Skipped: false, error);
-        }
-
-        async Task<long> ExecuteAsync(IStep step, CancellationToken token)
-        {
-            var rows = run.Runtime.SqlAnswer is { } answer ? Answer(answer, sql, token) : await OnOwnConnectionAsync(token).ConfigureAwait(false);
-            await ((StepRun)step).EndSqlAsync(rows).ConfigureAwait(false);
-            return rows;
         }
 
         // On a connection of its own, which becomes the work connection of the run.
@@ -65,12 +59,5 @@ internal static class SqlText
                 await transaction.RollbackAsync(Savepoint, CancellationToken.None).ConfigureAwait(false);
             throw;
         }
-    }
-
-    /// <summary>What a test answers in place of a server.</summary>
-    public static long Answer(Func<string, long> answer, string sql, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return answer(sql);
     }
 }

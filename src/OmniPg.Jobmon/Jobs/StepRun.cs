@@ -82,27 +82,18 @@ internal sealed class StepRun : IStep
         return running;
     }
 
-    /// <summary>Runs a SQL text on the caller's connection as this step.</summary>
-    public Task<SqlStepResult> RunSqlAsync(
-        string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
-    {
-        return ResultAsync(RunAsync(
-            async (_, token) =>
-            {
-                var rows = _job.Runtime.SqlAnswer is { } answer
-                    ? SqlText.Answer(answer, sql, token)
-                    : await SqlText.RunStepAsync(sql, connection, transaction, token).ConfigureAwait(false);
-                await EndSqlAsync(rows).ConfigureAwait(false);
-                return rows;
-            },
-            cancellationToken));
-
-        async Task<SqlStepResult> ResultAsync(Task<long> running)
+    /// <summary>Runs a SQL text as this step, unless a test answers in place of the server that <paramref name="send"/> asks.</summary>
+    public Task<SqlStepResult> RunSqlAsync(string sql, Func<CancellationToken, Task<long>> send, CancellationToken cancellationToken) => RunAsync(
+        async (_, token) =>
         {
-            var rows = await running.ConfigureAwait(false);
+            token.ThrowIfCancellationRequested();
+            var rows = _job.Runtime.SqlAnswer is { } answer ? answer(sql) : await send(token).ConfigureAwait(false);
+            var outcome = JobOutcome.Success(string.Create(null, $"Rows affected: {rows}"));
+            // Without the token: what the SQL did is done.
+            await EndAsync(async: true, "Complete", outcome, rows: rows, cancellationToken: CancellationToken.None).ConfigureAwait(false);
             return new SqlStepResult(StepId, rows);
-        }
-    }
+        },
+        cancellationToken);
 
     private async Task<T> RunCoreAsync<T>(Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken)
     {
@@ -133,12 +124,8 @@ internal sealed class StepRun : IStep
         // The driver hides the server's refusal behind its own exception when the token has fired before the answer came.
         var signalled = error is OperationCanceledException or PostgresException { SqlState: PostgresErrorCodes.QueryCanceled }
             && _job.Control.CancelledBy is not null;
-        var (level, message) = BadEnd(signalled);
-        await EndAsync(async: true, "Fail", level, message, null, error, mayThrow: false).ConfigureAwait(false);
+        await EndAsync(async: true, "Fail", signalled ? _job.Control.Cancelled(error) : JobOutcome.Failure(error), mayThrow: false).ConfigureAwait(false);
     }
-
-    private (AlertLevel Level, string? Message) BadEnd(bool cancelled) => cancelled
-        ? (_job.Options.CancelledLevel, JobOutcome.CancelledText(_job.Control.CancelledBy)) : (AlertLevel.Critical, null);
 
     private ValueTask<IStep> NextAsync(bool async, string action, string? message)
     {
@@ -160,7 +147,7 @@ internal sealed class StepRun : IStep
         {
             await WriteAsync(
                 async,
-                [EndEvent(AlertLevel.Ok, message ?? LastText(), null, null), new StepStartedEvent(next.Row, _job.Runtime.Writer.Mark())],
+                [EndEvent(AlertLevel.Ok, message ?? LastText(), null), new StepStartedEvent(next.Row, _job.Runtime.Writer.Mark())],
                 mayThrow: true).ConfigureAwait(false);
         }
         catch (Exception error)
@@ -177,25 +164,25 @@ internal sealed class StepRun : IStep
     }
 
     public void Complete(string? message = null, string? status = null) =>
-        SyncCall.Run(EndAsync(async: false, "Complete", AlertLevel.Ok, message, status, null));
+        SyncCall.Run(EndAsync(async: false, "Complete", JobOutcome.Success(message), status));
 
-    public void Warn(string message) => SyncCall.Run(EndAsync(async: false, "Warn", AlertLevel.Warning, Required(message), null, null));
+    public void Warn(string message) => SyncCall.Run(EndAsync(async: false, "Warn", JobOutcome.Warning(message)));
 
-    public void Fail(Exception error) => SyncCall.Run(EndAsync(async: false, "Fail", AlertLevel.Critical, null, null, Required(error)));
+    public void Fail(Exception error) => SyncCall.Run(EndAsync(async: false, "Fail", JobOutcome.Failure(error)));
 
-    public void Fail(string reason) => SyncCall.Run(EndAsync(async: false, "Fail", AlertLevel.Critical, RequiredText(reason), null, null));
+    public void Fail(string reason) => SyncCall.Run(EndAsync(async: false, "Fail", JobOutcome.Failure(reason)));
 
     public ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default) =>
-        EndAsync(async: true, "Complete", AlertLevel.Ok, message, status, null, cancellationToken: cancellationToken);
+        EndAsync(async: true, "Complete", JobOutcome.Success(message), status, cancellationToken: cancellationToken);
 
     public ValueTask WarnAsync(string message, CancellationToken cancellationToken = default) =>
-        EndAsync(async: true, "Warn", AlertLevel.Warning, Required(message), null, null, cancellationToken: cancellationToken);
+        EndAsync(async: true, "Warn", JobOutcome.Warning(message), cancellationToken: cancellationToken);
 
     public ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default) =>
-        EndAsync(async: true, "Fail", AlertLevel.Critical, null, null, Required(error), cancellationToken: cancellationToken);
+        EndAsync(async: true, "Fail", JobOutcome.Failure(error), cancellationToken: cancellationToken);
 
     public ValueTask FailAsync(string reason, CancellationToken cancellationToken = default) =>
-        EndAsync(async: true, "Fail", AlertLevel.Critical, RequiredText(reason), null, null, cancellationToken: cancellationToken);
+        EndAsync(async: true, "Fail", JobOutcome.Failure(reason), cancellationToken: cancellationToken);
 
     public void Dispose() => SyncCall.Run(DisposeAsync(async: false));
 
@@ -207,12 +194,8 @@ internal sealed class StepRun : IStep
         Interlocked.Exchange(ref _ended, 1);
         _scope.Ended = true;
         JobmonTelemetry.EndActivity(_activity, _job.JobId, level, error);
-        return EndEvent(level, reason ?? Joined(JobEndedEvent.OpenStepMessage, LastText()), null, error);
+        return EndEvent(level, reason ?? JobEndedEvent.OpenStep(LastText()), error);
     }
-
-    /// <summary>Ends the step with rows counted by the server.</summary>
-    public ValueTask EndSqlAsync(long rows) =>
-        EndAsync(async: true, "Complete", AlertLevel.Ok, string.Create(null, $"Rows affected: {rows}"), null, null, rows: rows);
 
     /// <summary>The caller never gets this handle: nothing else could end it.</summary>
     private void GiveUp(Exception error)
@@ -232,25 +215,19 @@ internal sealed class StepRun : IStep
         JobmonTelemetry.Leave(_activity);
         if (Volatile.Read(ref _ended) != 0)
             return ValueTask.CompletedTask;
-        // The last exception of this flow, not the one that is on its way now: a dispose cannot see that.
-        if (_job.DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
-            return EndAsync(async, "Dispose", AlertLevel.Ok, null, null, null, mayThrow: false);
-        var thrown = _scope.LastException;
-        var (level, message) = BadEnd(_job.Control.IsCancelledBy(thrown));
-        return EndAsync(async, "Dispose", level, message ?? (thrown is null ? JobOutcome.DisposedOpen : null), null, thrown, mayThrow: false);
+        return EndAsync(async, "Dispose", _job.Control.Disposed(_job.Runtime.Options.DisposeBehavior, _scope.LastException), mayThrow: false);
     }
 
     private ValueTask EndAsync(
-        bool async, string operation, AlertLevel level, string? message, string? status, Exception? error, bool mayThrow = true, long? rows = null,
+        bool async, string operation, JobOutcome outcome, string? status = null, long? rows = null, bool mayThrow = true,
         CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         JobmonTelemetry.Leave(_activity);
-        return EndCoreAsync(async, operation, level, message, status, error, mayThrow, rows);
+        return EndCoreAsync(async, operation, outcome, status, rows, mayThrow);
     }
 
-    private async ValueTask EndCoreAsync(
-        bool async, string operation, AlertLevel level, string? message, string? status, Exception? error, bool mayThrow, long? rows)
+    private async ValueTask EndCoreAsync(bool async, string operation, JobOutcome outcome, string? status, long? rows, bool mayThrow)
     {
         if (Interlocked.Exchange(ref _ended, 1) != 0)
         {
@@ -260,10 +237,9 @@ internal sealed class StepRun : IStep
         }
 
         _scope.Ended = true;
-        _job.Steps.Ended(this, Row.Lost ? null : error);
-        var text = message ?? (error is null ? LastText() : ErrorDocument.Message(error));
-        await WriteAsync(async, [EndEvent(level, text, status, error, rows)], mayThrow).ConfigureAwait(false);
-        JobmonTelemetry.EndActivity(_activity, _job.JobId, level, error);
+        _job.Steps.Ended(this, Row.Lost ? null : outcome.Cause);
+        await WriteAsync(async, [EndEvent(outcome.Level, outcome.Message ?? LastText(), outcome.Cause, status, rows)], mayThrow).ConfigureAwait(false);
+        JobmonTelemetry.EndActivity(_activity, _job.JobId, outcome.Level, outcome.Cause);
     }
 
     private ValueTask WriteAsync(bool async, IReadOnlyList<LogEvent> events, bool mayThrow) =>
@@ -271,7 +247,7 @@ internal sealed class StepRun : IStep
 
     private string? LastText() => Cell.Last()?.ToText();
 
-    private StepEndedEvent EndEvent(AlertLevel level, string? message, string? status, Exception? error, long? rows = null) =>
+    private StepEndedEvent EndEvent(AlertLevel level, string? message, Exception? error, string? status = null, long? rows = null) =>
         new(Row, _job.Runtime.Writer.Mark(), level)
         {
             Message = message,
@@ -281,19 +257,4 @@ internal sealed class StepRun : IStep
             Error = error,
             ErrorJson = error is null ? null : ErrorDocument.Json(error, null, _job.Runtime.Texts),
         };
-
-    private static string Joined(string first, string? second) => second is null ? first : $"{first}\n{second}";
-
-    private static string RequiredText(string reason)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(reason);
-        return reason;
-    }
-
-    private static T Required<T>(T value, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(value))] string? name = null)
-        where T : class
-    {
-        ArgumentNullException.ThrowIfNull(value, name);
-        return value;
-    }
 }

@@ -58,9 +58,8 @@ public sealed record JobAlert
     /// <see cref="AlertText"/>, which is that of the original, says none of it.
     /// </summary>
     public string? Lateness => Status != JobAlertStatus.Missing || Threshold is null ? null
-        : LastStart is not { } start ? $"Never started; allowed without a start: {Threshold}"
-        : string.Create(CultureInfo.InvariantCulture,
-            $"Last start: {start.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z; allowed without a start: {Threshold}; late by {Whole(Late ?? TimeSpan.Zero)}");
+        : LastStart is null ? $"Never started; allowed without a start: {Threshold}"
+        : $"Last start: {Instant(LastStart)}; allowed without a start: {Threshold}; late by {Whole(Late ?? TimeSpan.Zero)}";
 
     /// <summary>A row of the check.</summary>
     internal static JobAlert Read(NpgsqlDataReader row)
@@ -87,6 +86,10 @@ public sealed record JobAlert
         Level = level, Status = status, AlertStatusText = Array.Find(Texts, known => known.Status == status).Text, JobName = jobName, AlertText = text,
         Muted = mutedUntil is not null, MutedUntil = mutedUntil,
     };
+
+    /// <summary>How texts of alerts tell an instant.</summary>
+    internal static string Instant(DateTimeOffset? instant) =>
+        instant is { } known ? string.Create(CultureInfo.InvariantCulture, $"{known.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z") : "never";
 
     private static string Whole(TimeSpan late) => late.ToString(late.TotalDays >= 1 ? @"d'd 'h\:mm\:ss" : @"h\:mm\:ss", CultureInfo.InvariantCulture);
 }

@@ -17,10 +17,12 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
         FROM (SELECT greatest(max(error_threshold), max(warn_threshold)) AS longest FROM jobmon.job_check_config WHERE active) c
         """;
 
+    // $1 age of a dead heartbeat, $2 whether to close runs of SQL callers, too. Of several callers at once exactly one closes each run.
+    public const string Reap = "SELECT omnipg_jobmon.reap_dead_jobs($1, $2)";
+
     // Compiling the check takes seconds where running it takes milliseconds. For this batch alone: it is one transaction.
     public const string NoCompilation = "SELECT set_config('jit', 'off', true)";
 
-    /// <summary>Texts of the alert codes.</summary>
     private const string StatusTexts = "SELECT alert_code, alert_text FROM jobmon.job_status_text ORDER BY alert_code";
 
     // $1 is unused, so that both statements about running jobs take the same parameters.
@@ -70,7 +72,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
         var (check, mayReap) = await database.RunAsync("check", (session, server) => CheckAsync(session, server.RequireInstalled(), history), cancellationToken)
             .ConfigureAwait(false);
         if (mayReap && check.Alerts.Any(a => a.Status == JobAlertStatus.Died))
-            await Reaper.ReapAsync(database, deadAfter, foreign: false, cancellationToken).ConfigureAwait(false);
+            await ReapAsync(database, deadAfter, foreign: false, cancellationToken).ConfigureAwait(false);
         return check with { WaitingEvents = waiting?.Invoke() ?? 0 };
     }
 
@@ -90,10 +92,28 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
             return (IReadOnlyList<ConfigFinding>)[.. findings, .. invalid];
         }, cancellationToken).ConfigureAwait(false);
 
-    public static async Task<SortedDictionary<int, string>> StatusTextsAsync(PgSession session, JobmonServer server)
+    /// <summary>Closes runs whose process died; returns how many.</summary>
+    public static Task<int> ReapAsync(JobmonDatabase database, TimeSpan deadAfter, bool foreign, CancellationToken cancellationToken) =>
+        database.RunAsync("write: reap", async (session, server) =>
+        {
+            if (!server.RequireInstalled().FoundSide.Exists)
+                return 0;
+            // To have closed nothing would be the wrong answer of a role that cannot see what there is to close.
+            await server.RequireSideAsync(session).ConfigureAwait(false);
+            return (int)(await session.ScalarAsync(server.Render(Reap), PgParameter.Interval(deadAfter), PgParameter.Flag(foreign)).ConfigureAwait(false))!;
+        }, cancellationToken);
+
+    public static async Task<SortedDictionary<int, string>> StatusTextsAsync(PgSession session, JobmonServer server) =>
+        Sorted(await session.RowsAsync(server.RequireInstalled().Render(StatusTexts), ReadStatusText).ConfigureAwait(false));
+
+    /// <summary>The rows of the next answer to a batch.</summary>
+    public static async Task<List<T>> NextAsync<T>(NpgsqlDataReader rows, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken)
     {
-        var texts = await session.RowsAsync(server.RequireInstalled().Render(StatusTexts), row => (Code: row.GetInt32(0), Text: row.GetString(1))).ConfigureAwait(false);
-        return new SortedDictionary<int, string>(texts.ToDictionary(t => t.Code, t => t.Text));
+        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        var answer = new List<T>();
+        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+            answer.Add(read(rows));
+        return answer;
     }
 
     private async Task<(JobCheckResult Check, bool MayReap)> CheckAsync(PgSession session, JobmonServer server, PgInterval? history)
@@ -132,21 +152,18 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
     {
         var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = rows.ConfigureAwait(false);
-        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
-        var alerts = new List<JobAlert>();
-        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-            alerts.Add(JobAlert.Read(rows));
-
-        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
-        var texts = new SortedDictionary<int, string>();
-        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-            texts[rows.GetInt32(0)] = rows.GetString(1);
-
-        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
-        await rows.ReadAsync(cancellationToken).ConfigureAwait(false);
         return new JobCheckResult
         {
-            Alerts = alerts, Worst = AlertLevel.Ok, CheckedAt = checkedAt, OnStandby = standby, StatusTexts = texts, RunningJobs = rows.GetInt32(0),
+            Alerts = await NextAsync(rows, JobAlert.Read, cancellationToken).ConfigureAwait(false),
+            StatusTexts = Sorted(await NextAsync(rows, ReadStatusText, cancellationToken).ConfigureAwait(false)),
+            RunningJobs = (await NextAsync(rows, row => row.GetInt32(0), cancellationToken).ConfigureAwait(false))[0],
+            Worst = AlertLevel.Ok,
+            CheckedAt = checkedAt,
+            OnStandby = standby,
         };
     }
+
+    private static KeyValuePair<int, string> ReadStatusText(NpgsqlDataReader row) => new(row.GetInt32(0), row.GetString(1));
+
+    private static SortedDictionary<int, string> Sorted(IEnumerable<KeyValuePair<int, string>> texts) => new(new Dictionary<int, string>(texts));
 }

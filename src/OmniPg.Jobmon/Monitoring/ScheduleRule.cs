@@ -27,9 +27,8 @@ internal sealed record ScheduleRule(
         var due = CronSchedule.Parse(Cron).Previous(now - Grace, TimeZoneInfo.FindSystemTimeZoneById(TimeZone));
         if (due is null || due < CreatedAt || LastStart >= due)
             return null;
-        var last = LastStart is { } start ? string.Create(CultureInfo.InvariantCulture, $"{start.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z") : "never";
         return Alert(AlertLevel.Critical, string.Create(CultureInfo.InvariantCulture,
-            $"Expected start at {due.Value.UtcDateTime:yyyy-MM-dd HH:mm}Z ({Cron} {TimeZone}) did not happen. Last start: {last}")) with
+            $"Expected start at {due.Value.UtcDateTime:yyyy-MM-dd HH:mm}Z ({Cron} {TimeZone}) did not happen. Last start: {JobAlert.Instant(LastStart)}")) with
         {
             LastStart = LastStart,
             Late = now - due,

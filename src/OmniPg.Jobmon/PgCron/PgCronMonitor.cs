@@ -84,7 +84,10 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
         foreach (var alert in job.Active ? FailedOrMissing(job, rule) : [])
             yield return job.IsAtWork(_server) ? AtWork(job, alert) : alert;
         if (job.IsDead(_server))
-            yield return Alert(rule, AlertLevel.Critical, JobAlertStatus.Died, Inv($"Backend '{job.Pid}' of run '{job.LastRun}' started {Text(job.LastStart)} is gone"));
+        {
+            yield return Alert(rule, AlertLevel.Critical, JobAlertStatus.Died,
+                Inv($"Backend '{job.Pid}' of run '{job.LastRun}' started {JobAlert.Instant(job.LastStart)} is gone"));
+        }
         if (rule.Overdue is { } overdue)
             yield return Alert(rule, AlertLevel.Warning, JobAlertStatus.Overdue, overdue);
         if (rule.TooFast is { } fast)
@@ -96,7 +99,7 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
         // Counting ends at MostFailures, which is more than any sensitivity means.
         if (job.Failures > (rule.HasThresholds ? rule.Sensitivity : DefaultSensitivity) || job.Failures >= PgCronJob.MostFailures)
         {
-            var since = job.LastSuccess is { } success ? $" since the success of {Text(success)}" : ", and no success";
+            var since = job.LastSuccess is { } success ? $" since the success of {JobAlert.Instant(success)}" : ", and no success";
             yield return Alert(rule, AlertLevel.Critical, JobAlertStatus.FailedRun,
                 Inv($"{job.Failures} failed run(s){since}{(string.IsNullOrEmpty(job.LastError) ? "" : ": " + job.LastError)}"));
         }
@@ -105,7 +108,7 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
         if (rule.IsLate)
         {
             yield return Alert(rule, rule.IsVeryLate ? AlertLevel.Critical : AlertLevel.Warning, JobAlertStatus.Missing,
-                job.LastStart is { } last ? $"Last start: {Text(last)}" : $"No start since {Text(job.KnownSince)} at least");
+                job.LastStart is not null ? $"Last start: {JobAlert.Instant(job.LastStart)}" : $"No start since {JobAlert.Instant(job.KnownSince)} at least");
         }
         if ((rule.Schedule is { } expected ? expected.Check(_server.Now) : Missed(job, rule)) is { } missed)
             yield return missed;
@@ -127,7 +130,7 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
         if (job.KnownSince is not { } known || schedule.Missed(_server.Now - startGrace, job.LastStart, known, zone) is not { } due)
             return null;
         return Alert(rule, AlertLevel.Critical, JobAlertStatus.Missing,
-            $"Expected start at {Text(due)} ({job.Schedule} {_server.ZoneName}) did not happen. Last start: {(job.LastStart is null ? "never" : Text(job.LastStart))}") with
+            $"Expected start at {JobAlert.Instant(due)} ({job.Schedule} {_server.ZoneName}) did not happen. Last start: {JobAlert.Instant(job.LastStart)}") with
         {
             LastStart = job.LastStart,
             Late = _server.Now - due,
@@ -139,23 +142,15 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
     {
         if (_server.IsStandby)
             return alert with { Status = JobAlertStatus.Other, AlertStatusText = "UNKNOWN", AlertText = "Whether it runs cannot be seen on a standby. " + alert.AlertText };
-        var level = alert.Status == JobAlertStatus.Missing && alert.Level > AlertLevel.Warning ? AlertLevel.Warning : alert.Level;
-        if (job.Blockers is { } blockers)
-        {
-            return alert with
-            {
-                Level = level,
-                Status = JobAlertStatus.Blocked,
-                AlertStatusText = "BLOCKED",
-                AlertText = Inv($"Run '{job.LastRun}' waits for a lock of pid {blockers}. {alert.AlertText}"),
-            };
-        }
+        var (status, statusText, text) = job.Blockers is { } blockers
+            ? (JobAlertStatus.Blocked, "BLOCKED", Inv($"Run '{job.LastRun}' waits for a lock of pid {blockers}. "))
+            : (JobAlertStatus.Running, job.IsSeen ? "RUNNING" : "RUNNING (unverified)", $"Currently running since {JobAlert.Instant(job.LastStart)}. ");
         return alert with
         {
-            Level = level,
-            Status = JobAlertStatus.Running,
-            AlertStatusText = job.IsSeen ? "RUNNING" : "RUNNING (unverified)",
-            AlertText = $"Currently running since {Text(job.LastStart)}. {alert.AlertText}",
+            Level = alert.Status == JobAlertStatus.Missing && alert.Level > AlertLevel.Warning ? AlertLevel.Warning : alert.Level,
+            Status = status,
+            AlertStatusText = statusText,
+            AlertText = text + alert.AlertText,
         };
     }
 
@@ -163,6 +158,4 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
         JobAlert.Of(rule.JobName, level, status, text, rule.MutedUntil);
 
     private static string Inv(FormattableString text) => FormattableString.Invariant(text);
-
-    private static string Text(DateTimeOffset? instant) => string.Create(CultureInfo.InvariantCulture, $"{instant?.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z");
 }

@@ -30,11 +30,12 @@ internal sealed record PgCronRule(
                 WHEN extract(epoch FROM $5 - n.open_since) > n.usual * u.anomaly_factor THEN format('Running for %s, longer than %s times the usual %s',
                     date_trunc('second', $5 - n.open_since), u.anomaly_factor, make_interval(secs => n.usual)) END,
             CASE WHEN n.took < u.min_runtime THEN format('The last run took %s, less than the expected %s', n.took, u.min_runtime) END
-        FROM unnest($1, $2, $3, $4, $6) WITH ORDINALITY n (name, last_start, open_since, took, usual, place)
-        LEFT JOIN omnipg_jobmon.check_rule u ON u.job_name = upper(n.name)
         --noside
             NOT coalesce(c.active, true), NULL::text, NULL::text, NULL::interval, NULL::timestamptz, NULL::timestamptz, NULL::text, NULL::text
+        --end
         FROM unnest($1, $2, $3, $4, $6) WITH ORDINALITY n (name, last_start, open_since, took, usual, place)
+        --side
+        LEFT JOIN omnipg_jobmon.check_rule u ON u.job_name = upper(n.name)
         --end
         LEFT JOIN jobmon.job_check_config c ON c.job_name = upper(n.name)
         ORDER BY n.place

@@ -90,14 +90,7 @@ internal sealed record PgCronLook(PgCronServer Server, IReadOnlyList<PgCronJob> 
         };
         var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = rows.ConfigureAwait(false);
-        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
-        await rows.ReadAsync(cancellationToken).ConfigureAwait(false);
-        var server = PgCronServer.Read(rows);
-
-        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
-        var jobs = new List<PgCronJob>();
-        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-            jobs.Add(PgCronJob.Read(rows));
-        return new PgCronLook(server, jobs);
+        var server = await JobMonitor.NextAsync(rows, PgCronServer.Read, cancellationToken).ConfigureAwait(false);
+        return new PgCronLook(server[0], await JobMonitor.NextAsync(rows, PgCronJob.Read, cancellationToken).ConfigureAwait(false));
     }
 }

@@ -12,6 +12,5 @@ internal struct BackOff
     /// <summary>One more failure; returns the pause from now on.</summary>
     public TimeSpan Next() => Pause = Pause == TimeSpan.Zero ? Shortest : Pause * 2 < Longest ? Pause * 2 : Longest;
 
-    /// <summary>A success.</summary>
     public void Reset() => Pause = TimeSpan.Zero;
 }

@@ -134,8 +134,7 @@ internal sealed record JobmonServer
     private static JobmonServer Read(NpgsqlDataReader row, PgIdentifier? schema, PgIdentifier side)
     {
         var database = row.GetString(0);
-        var extension = row.IsDBNull(4) ? null : row.GetString(4);
-        var own = row.IsDBNull(6) ? null : row.GetString(6);
+        var (extension, own) = (row.Text(4), row.Text(6));
         var useExtension = extension is not null && (schema is null || schema.Value.Value == extension);
         if (!useExtension && schema is null && row.GetInt32(8) > 1 && own != DefaultSchema.Value)
             throw new JobmonConflictException(own!, $"database '{database}' has '{row.GetInt32(8)}' job logs, so the schema must be named in the options");
@@ -143,7 +142,6 @@ internal sealed record JobmonServer
         if (useExtension && System.Version.TryParse(row.GetString(5), out var version) && version < OldestExtension)
             throw new JobmonUnsupportedVersionException("extension pg_jobmon", row.GetString(5), $"{OldestExtension} or later",
                 "Upgrade it with ALTER EXTENSION pg_jobmon UPDATE.");
-        var logVersion = useExtension ? row.GetString(5) : row.IsDBNull(7) ? null : row.GetString(7);
         return new JobmonServer
         {
             Mode = useExtension ? JobmonMode.Extension : own is not null ? JobmonMode.Own : JobmonMode.NotInstalled,
@@ -152,9 +150,9 @@ internal sealed record JobmonServer
             Version = new PgServerVersion(row.GetInt32(2)),
             IsStandby = row.GetBoolean(3),
             Schema = useExtension ? PgIdentifier.Create(extension!) : own is not null ? PgIdentifier.Create(own) : schema ?? DefaultSchema,
-            LogVersion = logVersion,
+            LogVersion = row.Text(useExtension ? 5 : 7),
             SideSchema = side,
-            FunctionsThrough = useExtension && !row.IsDBNull(9) ? PgIdentifier.Create(row.GetString(9)) : null,
+            FunctionsThrough = useExtension && row.Text(9) is { } dblink ? PgIdentifier.Create(dblink) : null,
         };
     }
 
@@ -219,7 +217,6 @@ internal sealed record JobmonServer
         SqlTemplate.Select(statement, ("side", HasSide), ("functions", byLocalFunctions)),
         ("jobmon", Schema), ("omnipg_jobmon", SideSchema), ("dblink", FunctionsThrough));
 
-    /// <summary>One of the texts in <c>Schema/Scripts</c>.</summary>
     public static string Script(string name)
     {
         using var stream = typeof(JobmonServer).Assembly.GetManifestResourceStream(name)

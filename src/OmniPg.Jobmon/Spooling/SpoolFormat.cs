@@ -41,8 +41,8 @@ internal sealed class SpoolEncoder(ServerClock clock, TextGuard texts)
                 TraceId = start.TraceId,
                 SpanId = start.SpanId,
                 Arguments = start.ArgumentsJson,
-                Tags = start.Tags.Count == 0 ? null : [.. start.Tags.Select(t => texts.Clean(t)!)],
-                MaxRuntime = start.MaxRuntime,
+                Tags = start.Options.Tags.Count == 0 ? null : [.. start.Options.Tags.Select(t => texts.Clean(t)!)],
+                MaxRuntime = start.Options.MaxRuntime,
             },
             StepStartedEvent start => record with
             {
@@ -110,8 +110,7 @@ internal sealed class SpoolDecoder(WriteContext origin, ServerClock clock)
                 TraceId = record.TraceId,
                 SpanId = record.SpanId,
                 ArgumentsJson = record.Arguments,
-                Tags = record.Tags ?? [],
-                MaxRuntime = record.MaxRuntime,
+                Options = new JobOptions { Tags = record.Tags ?? [], MaxRuntime = record.MaxRuntime },
             },
             "step start" => new StepStartedEvent(Step(job, record), mark),
             "step end" => new StepEndedEvent(Step(job, record), mark, Level(record))
@@ -179,45 +178,25 @@ internal sealed class SpoolDecoder(WriteContext origin, ServerClock clock)
 }
 
 /// <summary>First line of a spool file: which process wrote it, and for which job log.</summary>
-internal sealed record SpoolHeader
+/// <param name="Version">Version of the file's format.</param>
+/// <param name="Server">Host, port and database as the connection string names them. Events are never written to another one.</param>
+/// <param name="SideSchema">Schema of the side tables.</param>
+/// <param name="Session">Identity of the process in table <c>session</c>.</param>
+/// <param name="Client">Its name there.</param>
+/// <param name="Host">Its machine.</param>
+/// <param name="Process">Its id there.</param>
+/// <param name="ProcessStart">When it began.</param>
+/// <param name="Schema">Schema option; null where it was left to detection.</param>
+internal sealed record SpoolHeader(
+    int Version, string Server, string SideSchema, Guid Session, string Client, string Host, int Process, DateTime ProcessStart, string? Schema = null)
 {
     public const int CurrentVersion = 1;
 
-    public required int Version { get; init; }
-
-    /// <summary>Host, port and database as the connection string names them. Events are never written to another one.</summary>
-    public required string Server { get; init; }
-
-    /// <summary>Schema option; null where it was left to detection.</summary>
-    public string? Schema { get; init; }
-
-    public required string SideSchema { get; init; }
-
-    public required Guid Session { get; init; }
-
-    public required string Client { get; init; }
-
-    public required string Host { get; init; }
-
-    public required int Process { get; init; }
-
-    public required DateTime ProcessStart { get; init; }
-
     /// <summary>The header of this process's own file.</summary>
-    public static SpoolHeader Of(SessionIdentity identity, string server, JobmonOptions options) => new()
-    {
-        Version = CurrentVersion,
-        Server = server,
-        Schema = options.Schema,
-        SideSchema = options.SideSchema,
-        Session = identity.Id,
-        Client = identity.ClientName,
-        Host = Environment.MachineName,
-        Process = Environment.ProcessId,
-        ProcessStart = identity.ProcessStarted,
-    };
+    public static SpoolHeader Of(SessionRegistration session, string server, JobmonOptions options) => new(
+        CurrentVersion, server, options.SideSchema, session.SessionId, session.ClientName, Environment.MachineName, Environment.ProcessId, session.ProcessStart,
+        options.Schema);
 
-    /// <summary>Whether both describe the same job log; the version is of the file's format.</summary>
     public bool IsSameLog(SpoolHeader other) =>
         Version == CurrentVersion && Server == other.Server && Schema == other.Schema && SideSchema == other.SideSchema;
 }

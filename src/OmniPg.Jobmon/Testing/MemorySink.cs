@@ -149,7 +149,6 @@ internal sealed class MemorySink : NullSink
 
     private void Begin(JobStartedEvent start)
     {
-        var options = start.Options!;
         var run = _byRow[start.Job] = new Run(start.Job, start.Values!, start.ArgumentsJson)
         {
             Seen = new RecordedJob
@@ -161,11 +160,11 @@ internal sealed class MemorySink : NullSink
                 ParentJobId = start.Parent?.JobId,
                 Steps = [],
                 Lines = [],
-                Tags = [.. start.Tags.Select(tag => Texts.Clean(tag)!)],
-                Arguments = Clean(options.Arguments),
+                Tags = [.. start.Options.Tags.Select(tag => Texts.Clean(tag)!)],
+                Arguments = Clean(start.Options.Arguments),
                 Results = Clean([]),
                 Counters = new Dictionary<string, long>(),
-                Options = options,
+                Options = start.Options,
             },
         };
         _runs.Add(run);
@@ -226,22 +225,9 @@ internal sealed class MemorySink : NullSink
         var (outcome, at) = (end.Outcome, At(end.Mark));
         // Steps that began at the moment of the end.
         foreach (var open in run.Steps.FindAll(step => step.Seen.EndTime is null))
-        {
-            var message = open.Seen.Message is { } progress ? $"{JobEndedEvent.OpenStepMessage}\n{progress}" : JobEndedEvent.OpenStepMessage;
-            open.Seen = open.Seen with { EndTime = at, Level = outcome.Level, Status = StatusText(outcome.Level), Message = message };
-        }
-
+            Close(open, JobEndedEvent.OpenStep(open.Seen.Message));
         if (end.FinalAction is { } action)
-        {
-            var last = Add(run, null, action, at);
-            last.Seen = last.Seen with
-            {
-                EndTime = at,
-                Level = outcome.Level,
-                Status = StatusText(outcome.Level),
-                Message = Texts.Clean(end.FinalMessage),
-            };
-        }
+            Close(Add(run, null, action, at), Texts.Clean(end.FinalMessage));
 
         (run.ResultJson, run.ErrorJson) = (end.ResultJson, end.ErrorJson);
         run.Seen = run.Seen with
@@ -253,6 +239,9 @@ internal sealed class MemorySink : NullSink
             Message = Texts.Clean(outcome.Message),
             Error = outcome.Error,
         };
+
+        void Close(Step step, string? message) =>
+            step.Seen = step.Seen with { EndTime = at, Level = outcome.Level, Status = StatusText(outcome.Level), Message = message };
     }
 
     private RecordedLine Line(LogLine line) => new()
@@ -299,7 +288,6 @@ internal sealed class MemorySink : NullSink
 
         public string? CancelRequestedBy { get; set; }
 
-        /// <summary>The whole run as it stands now.</summary>
         public RecordedJob Snapshot(MemorySink log)
         {
             var (results, counters) = values.Copy();

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace OmniPg.Jobmon;
 
 /// <summary>The administration of a log in memory: cancelling, and the texts of levels.</summary>
@@ -32,42 +34,36 @@ internal sealed class RecordingAdmin(RecordingJobmon jobmon) : IJobmonAdmin
         return Task.CompletedTask;
     }
 
-    public Task<InstallResult> InstallAsync(InstallOptions? options = null, CancellationToken cancellationToken = default) =>
-        throw Refuse(nameof(InstallAsync));
+    public Task<InstallResult> InstallAsync(InstallOptions? options = null, CancellationToken cancellationToken = default) => throw Refuse();
 
-    public SqlPlan InstallPlan(InstallOptions? options = null) => throw Refuse(nameof(InstallPlan));
+    public SqlPlan InstallPlan(InstallOptions? options = null) => throw Refuse();
 
-    public string GrantScript(string role, JobmonAccess access, InstallOptions? options = null) => throw Refuse(nameof(GrantScript));
+    public string GrantScript(string role, JobmonAccess access, InstallOptions? options = null) => throw Refuse();
 
-    public Task<string> GrantScriptAsync(string role, JobmonAccess access, CancellationToken cancellationToken = default) => throw Refuse(nameof(GrantScriptAsync));
+    public Task<string> GrantScriptAsync(string role, JobmonAccess access, CancellationToken cancellationToken = default) => throw Refuse();
 
-    public Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
-        throw Refuse(nameof(PurgeAsync));
+    public Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default) => throw Refuse();
 
-    public Task<int> ReapAsync(CancellationToken cancellationToken = default) => throw Refuse(nameof(ReapAsync));
+    public Task<int> ReapAsync(CancellationToken cancellationToken = default) => throw Refuse();
 
-    public Task<int> ReapForeignAsync(CancellationToken cancellationToken = default) => throw Refuse(nameof(ReapForeignAsync));
+    public Task<int> ReapForeignAsync(CancellationToken cancellationToken = default) => throw Refuse();
 
-    public Task<int> AcknowledgeAsync(string jobName, string by, string? why = null, CancellationToken cancellationToken = default) =>
-        throw Refuse(nameof(AcknowledgeAsync));
+    public Task<int> AcknowledgeAsync(string jobName, string by, string? why = null, CancellationToken cancellationToken = default) => throw Refuse();
 
-    public Task MuteAsync(string jobName, DateTimeOffset? until, string by, string? why = null, CancellationToken cancellationToken = default) =>
-        throw Refuse(nameof(MuteAsync));
+    public Task MuteAsync(string jobName, DateTimeOffset? until, string by, string? why = null, CancellationToken cancellationToken = default) => throw Refuse();
 
-    public Task<int> AcknowledgeAsync(long jobId, string by, string? why = null, CancellationToken cancellationToken = default) =>
-        throw Refuse(nameof(AcknowledgeAsync));
+    public Task<int> AcknowledgeAsync(long jobId, string by, string? why = null, CancellationToken cancellationToken = default) => throw Refuse();
 
     public Task<DateTimeOffset> MuteForAsync(string jobName, PgInterval interval, string by, string? why = null, CancellationToken cancellationToken = default) =>
-        throw Refuse(nameof(MuteForAsync));
+        throw Refuse();
 
-    public CheckBuilder Rule(string jobName) => throw Refuse(nameof(Rule));
+    public CheckBuilder Rule(string jobName) => throw Refuse();
 
-    public Task<IReadOnlyList<JobRule>> ListRulesAsync(CancellationToken cancellationToken = default) => throw Refuse(nameof(ListRulesAsync));
+    public Task<IReadOnlyList<JobRule>> ListRulesAsync(CancellationToken cancellationToken = default) => throw Refuse();
 
-    public Task ExportAsync(Stream jsonLines, JobQuery query, CancellationToken cancellationToken = default) => throw Refuse(nameof(ExportAsync));
+    public Task ExportAsync(Stream jsonLines, JobQuery query, CancellationToken cancellationToken = default) => throw Refuse();
 
-    public Task MigrateFromExtensionAsync(string? schema = null, CancellationToken cancellationToken = default) =>
-        throw Refuse(nameof(MigrateFromExtensionAsync));
+    public Task MigrateFromExtensionAsync(string? schema = null, CancellationToken cancellationToken = default) => throw Refuse();
 
-    private static NotSupportedException Refuse(string member) => RecordingJobmon.Unsupported($"Admin.{member}", OnServer);
+    private static NotSupportedException Refuse([CallerMemberName] string member = "") => RecordingJobmon.Unsupported($"Admin.{member}", OnServer);
 }

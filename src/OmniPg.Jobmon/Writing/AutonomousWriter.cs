@@ -254,9 +254,10 @@ internal sealed class AutonomousWriter
 
     private void Postpone(JobRow job)
     {
-        job.Journal.MarkLate();
+        var waiting = job.Journal.Snapshot();
+        waiting.ForEach(static e => e.Late = true);
         _pending[job] = 0;
-        _spool?.Keep(job.Journal.Snapshot());
+        _spool?.Keep(waiting);
         Waiting?.Invoke();
     }
 

@@ -22,7 +22,6 @@ internal interface IEventSink
     /// <summary>Turns what stopped a write into the exception that a caller sees.</summary>
     ValueTask<Exception> ExplainAsync(bool async, Exception error, string operation);
 
-    /// <summary>Closes what it opened.</summary>
     ValueTask CloseAsync(bool async);
 }
 

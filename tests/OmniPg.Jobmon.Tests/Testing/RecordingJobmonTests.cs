@@ -91,8 +91,10 @@ public sealed class RecordingJobmonTests
         using var fired = new CancellationTokenSource();
         var work = jobmon.RunAsync("patient", async (_, ct) =>
         {
+            var waiting = Task.Delay(Timeout.Infinite, ct);
+            // The last registered is called first: not taken back by the end of the wait before its turn.
             await using var registration = ct.Register(fired.Cancel);
-            await Task.Delay(Timeout.Infinite, ct);
+            await waiting;
         }, cancellationToken: Stop);
         var id = jobmon.Jobs.Single().JobId;
 
