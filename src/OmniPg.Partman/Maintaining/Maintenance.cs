@@ -193,20 +193,20 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
             return (isStandby[0], isLate is [true], (Func<IReadOnlyList<SetReader.Configured>>)(() => Chosen(all, server, wishes)));
         }, cancellationToken);
 
-    private async Task<IReadOnlyList<Look>> LookAsync(IReadOnlyList<SetReader.Configured> configured, MaintenanceOptions wishes, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<Look>> LookAsync(IReadOnlyList<SetReader.Configured> configured, MaintenanceOptions wishes, CancellationToken cancellationToken, bool isLast = false)
     {
         var looks = new List<Look>();
         foreach (var some in configured.Chunk(SetsAtOnce))
         {
             try
             {
-                looks.AddRange(await LookAsync(some, wishes, cancellationToken).ConfigureAwait(false));
+                looks.AddRange(await LookAtAsync(some, wishes, isLast, cancellationToken).ConfigureAwait(false));
             }
             catch (Exception error) when (error is PartmanException or NpgsqlException or OverflowException or ArgumentOutOfRangeException && some.Length > 1)
             {
                 // One of them broke the statement for all.
                 foreach (var one in some)
-                    looks.AddRange(await LookAsync([one], wishes, cancellationToken).ConfigureAwait(false));
+                    looks.AddRange(await LookAtAsync([one], wishes, isLast, cancellationToken).ConfigureAwait(false));
             }
         }
         return Ordered(looks);
@@ -239,7 +239,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         }
     }
 
-    private async Task<IReadOnlyList<Look>> LookAsync(SetReader.Configured[] some, MaintenanceOptions wishes, CancellationToken cancellationToken, int attempt = 1)
+    private async Task<IReadOnlyList<Look>> LookAtAsync(SetReader.Configured[] some, MaintenanceOptions wishes, bool isLast, CancellationToken cancellationToken, int attempt = 1)
     {
         try
         {
@@ -250,7 +250,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                 questions.Begin();
                 // One that waits for a partition whose drop is not committed yet holds others that are to be dropped next.
                 questions.Ask(PartmanDatabase.BeforeDeadlocks, row => row.GetString(0));
-                var states = SetReader.AskStates(questions, sound);
+                var states = SetReader.AskStates(questions, sound, waits: isLast);
                 var notes = Retirement.AskUnfinished(questions, server, sound.Select(s => s.Set!.ConfigKey));
                 await questions.SendAsync().ConfigureAwait(false);
                 var unfinished = notes.ToLookup(n => n.Set);
@@ -265,7 +265,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         {
             // A look takes no lock that would keep others out: the extension's own runner, or anybody, may be dropping a partition, or have dropped it between two of its statements.
             await Task.Delay(options.MaxBackoff / PausesInBackoff, time, cancellationToken).ConfigureAwait(false);
-            return await LookAsync(some, wishes, cancellationToken, attempt + 1).ConfigureAwait(false);
+            return await LookAtAsync(some, wishes, isLast, cancellationToken, attempt + 1).ConfigureAwait(false);
         }
         catch (PartmanException error) when (some.Length == 1)
         {
@@ -282,7 +282,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         var fresh = await database.RunAsync("maintain", (session, server) => SetReader.ConfiguredAsync(session, server, set.Set!.Table), cancellationToken).ConfigureAwait(false);
         if (fresh is not [var one, ..])
             return null;
-        var look = (await LookAsync([one], wishes, cancellationToken).ConfigureAwait(false))[0];
+        var look = (await LookAsync([one], wishes, cancellationToken, isLast: true).ConfigureAwait(false))[0];
         return look.Plan ?? throw look.Error!;
     }
 

@@ -94,14 +94,7 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
                 (state, indexes) = (after.State, after.Works.FirstOrDefault(w => w.Wanted.Partition.Name == work.Wanted.Partition.Name)?.Indexes ?? []);
             }
             foreach (var unit in indexes)
-            {
-                // Once: each further try would leave another index that was never finished, and the next run takes that one away.
-                if (unit.IsOutside)
-                    await database.RunEachAsync(unit.Kind, (session, _) => PlainStatements.ExecuteAsync(session.Connection, unit.Statements, session.Unlimited.CommandTimeoutSeconds, session.CancellationToken), working).ConfigureAwait(false);
-                else
-                    await runner.RunAsync(state, unit, working).ConfigureAwait(false);
-            }
-
+                await runner.RunAsync(state, unit, working).ConfigureAwait(false);
             done.Add(new TieredPartition(work.Wanted.Partition.Name, work.Changes, rows));
             progress?.Report(done[^1]);
         }
@@ -253,10 +246,20 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
                 Statements = [$"CREATE INDEX CONCURRENTLY ON {partition.Name.Quoted} USING brin ({PgIdentifier.Create(column).Quoted})"],
                 Locks = [new SqlPlanLock(partition.Name, PgLockMode.ShareUpdateExclusive)],
                 IsOutside = true,
+                WhenInterrupted = [$"DO {PgLiteral.Quote(DropBroken(partition, column))}"],
             };
         }
         foreach (var former in indexes.Where(i => i is { IsBrin: false, IsOfSet: false }))
             yield return Drop(state, partition, former, $"has a BRIN index of column '{column}' in its place");
+    }
+
+    // The server chose its name. Under the lock of the table nobody builds one any more; where there is none, nobody has to wait.
+    private static string DropBroken(Partition partition, string column)
+    {
+        var broken = "SELECT x.indexrelid FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid JOIN pg_catalog.pg_am m ON m.oid = c.relam "
+            + $"JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0] WHERE x.indrelid = {Number(partition.Oid)} AND NOT x.indisvalid AND x.indnatts = 1 AND m.amname = 'brin' AND a.attname = {PgLiteral.Quote(column)}";
+        return $"DECLARE i pg_catalog.regclass; BEGIN IF EXISTS ({broken}) THEN LOCK TABLE ONLY {partition.Name.Quoted} IN ACCESS EXCLUSIVE MODE; "
+            + $"FOR i IN {broken} LOOP EXECUTE pg_catalog.format('DROP INDEX %s', i); END LOOP; END IF; END";
     }
 
     private static PlanUnit Drop(SetState state, Partition partition, Index index, string why) => new()

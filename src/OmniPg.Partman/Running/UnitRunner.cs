@@ -26,20 +26,30 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
         {
             await RepeatAsync(state, unit, detach, cancellationToken).ConfigureAwait(false);
         }
-        catch when (detach is { IsBegun: true } && unit.WhenInterrupted.Count > 0)
+        catch when (detach is null or { IsBegun: true })
         {
-            try
-            {
-                var connection = await database.OpenAsync(CancellationToken.None).ConfigureAwait(false);
-                await using var closing = connection.ConfigureAwait(false);
-                var session = database.On(connection, CancellationToken.None);
-                await session.InTransactionAsync(() => PlainAsync(session, unit.WhenInterrupted)).ConfigureAwait(false);
-            }
-            catch (NpgsqlException)
-            {
-                // The failure that brought us here is the one to tell.
-            }
+            // The failure that brought us here is the one to tell.
+            await SweptAsync(unit).ConfigureAwait(false);
             throw;
+        }
+    }
+
+    /// <summary>Whether what a statement outside of any transaction may have left is gone, or noted.</summary>
+    private async Task<bool> SweptAsync(PlanUnit unit)
+    {
+        if (unit.WhenInterrupted.Count == 0)
+            return true;
+        try
+        {
+            var connection = await database.OpenAsync(CancellationToken.None).ConfigureAwait(false);
+            await using var closing = connection.ConfigureAwait(false);
+            var session = database.On(connection, CancellationToken.None);
+            await session.InTransactionAsync(() => PlainAsync(session, [LockTimeoutOf(options.LockTimeout), .. unit.WhenInterrupted])).ConfigureAwait(false);
+            return true;
+        }
+        catch (NpgsqlException)
+        {
+            return false;
         }
     }
 
@@ -55,7 +65,8 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
             catch (PostgresException error) when (Refusal.IsOfLocks(error))
             {
                 PartmanTelemetry.LockTimeouts.Add(1);
-                if (attempt == options.LockAttempts)
+                // What cannot be cleared away now is left to the next run, and not made once more.
+                if (attempt == options.LockAttempts || (detach is null && !await SweptAsync(unit).ConfigureAwait(false)))
                     throw new PartitionLockTimeoutException(state.Table, unit.Kind, attempt, options.LockTimeout, await HoldersAsync(state, unit, cancellationToken).ConfigureAwait(false), error);
                 await Task.Delay(Pause(attempt), time, cancellationToken).ConfigureAwait(false);
             }
@@ -83,32 +94,55 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
         if (detach is not null)
             await detach.AttemptAsync(session).ConfigureAwait(false);
         else if (unit.IsOutside)
-            await PlainAsync(session, unit.Statements).ConfigureAwait(false);
+            await WithLockTimeoutAsync(session, options.LockTimeout, () => PlainAsync(session, unit.Statements)).ConfigureAwait(false);
         else
             await session.InTransactionAsync(() => PlainAsync(session, unit.Script(state, options.LockTimeout))).ConfigureAwait(false);
+    }
+
+    private static string LockTimeoutOf(TimeSpan timeout) => $"SET LOCAL lock_timeout = {PlanUnit.Milliseconds(timeout)}";
+
+    // No SET LOCAL reaches a statement outside of a transaction: the setting is the session's, and is given back. The lock of the run has proven that no pooler stands between.
+    private static async Task<T> WithLockTimeoutAsync<T>(PgSession session, TimeSpan timeout, Func<Task<T>> work)
+    {
+        await session.ScalarAsync("SELECT pg_catalog.set_config('lock_timeout', $1, false)", PgParameter.Text(PlanUnit.Milliseconds(timeout))).ConfigureAwait(false);
+        try
+        {
+            return await work().ConfigureAwait(false);
+        }
+        finally
+        {
+            if (session.Connection.FullState == System.Data.ConnectionState.Open)
+                await session.Uncancelled.ExecuteAsync("RESET lock_timeout").ConfigureAwait(false);
+        }
     }
 
     private static Task<long> PlainAsync(PgSession session, IEnumerable<string> statements) =>
         PlainStatements.ExecuteAsync(session.Connection, statements, session.CommandTimeoutSeconds, session.CancellationToken);
 
-    // Who holds a lock on the set, or on what the unit locks beside it, that keeps a change waiting: anybody but readers of the catalog.
+    // Who holds a lock on the set, or on what the unit locks beside it, that keeps a change waiting: anybody but readers of the catalog. What is built beside readers and writers
+    // waits for whoever began before, whatever he reads (WaitForOlderSnapshots, src/backend/commands/indexcmds.c).
     private async Task<IReadOnlyList<LockHolder>> HoldersAsync(SetState state, PlanUnit unit, CancellationToken cancellationToken)
     {
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = connection.ConfigureAwait(false);
         return await database.On(connection, cancellationToken).RowsAsync(
             """
-            SELECT l.pid, COALESCE(max(a.query), '')
-            FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-            WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid()
-                AND (l.relation = ANY ($1) OR l.relation IN (SELECT d.objid FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) AND d.deptype IN ('a', 'i')))
-                AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
-            GROUP BY l.pid ORDER BY l.pid
+            SELECT h.pid, COALESCE(max(a.query), '')
+            FROM (SELECT l.pid
+                  FROM pg_catalog.pg_locks l
+                  WHERE l.locktype = 'relation' AND l.granted
+                      AND (l.relation = ANY ($1) OR l.relation IN (SELECT d.objid FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                          AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) AND d.deptype IN ('a', 'i')))
+                      AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+                  UNION SELECT o.pid FROM pg_catalog.pg_stat_activity o WHERE $2 AND o.datname = current_database() AND o.backend_xmin IS NOT NULL AND o.xact_start < pg_catalog.clock_timestamp() - $3) AS h
+            LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = h.pid
+            WHERE h.pid <> pg_catalog.pg_backend_pid()
+            GROUP BY h.pid ORDER BY h.pid
             """,
             row => new LockHolder(row.GetInt32(0), row.GetString(1)),
             PgParameter.Of(
-                new[] { state.Oid }.Concat(state.Partitions.Select(p => p.Oid)).Concat(state.Default is { } rest ? [rest.Oid] : []).Concat(unit.Locked).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid)).ConfigureAwait(false);
+                new[] { state.Oid }.Concat(state.Partitions.Select(p => p.Oid)).Concat(state.Default is { } rest ? [rest.Oid] : []).Concat(unit.Locked).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid),
+            PgParameter.Flag(unit is { IsOutside: true, Holds: null }), PgParameter.Of(options.LockTimeout, NpgsqlDbType.Interval)).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -134,14 +168,12 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
                 throw new StalePlanException(state.Table, unit.Kind, $"nothing: '{unit.Child}' {(pending is null ? "was detached" : "is being detached")} by somebody else");
             await ExecuteAsync(session, (pending is true ? unit with { Holds = null } : unit).Guard(state)).ConfigureAwait(false);
             var statement = pending is true ? unit.Statements[0].Replace(" CONCURRENTLY", " FINALIZE", StringComparison.Ordinal) : unit.Statements[0];
-            // No SET LOCAL reaches it: the setting is the session's, and is given back. The lock of the run has proven that no pooler stands between.
-            await session.ScalarAsync("SELECT pg_catalog.set_config('lock_timeout', $1, false)", PgParameter.Text(PlanUnit.Milliseconds(lockTimeout))).ConfigureAwait(false);
-            try
+            await WithLockTimeoutAsync(session, lockTimeout, async () =>
             {
                 var before = await TransactionNumberAsync(session).ConfigureAwait(false);
                 try
                 {
-                    await ExecuteAsync(session, statement).ConfigureAwait(false);
+                    return await ExecuteAsync(session, statement).ConfigureAwait(false);
                 }
                 catch (Exception error) when (pending is false)
                 {
@@ -150,12 +182,7 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
                         throw new StalePlanException(state.Table, unit.Kind, $"nothing: {text}");
                     throw;
                 }
-            }
-            finally
-            {
-                if (session.Connection.FullState == System.Data.ConnectionState.Open)
-                    await session.Uncancelled.ExecuteAsync("RESET lock_timeout").ConfigureAwait(false);
-            }
+            }).ConfigureAwait(false);
         }
 
         // Of a backend that is gone nobody learns the number; what it left is seen in the catalog, and was not there a moment before.

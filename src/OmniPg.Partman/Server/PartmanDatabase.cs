@@ -12,9 +12,10 @@ internal sealed class PartmanDatabase(NpgsqlDataSource dataSource, PartmanOption
     public const string ReadableText = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'";
 
     /// <summary>Lets waits for locks, up to the end of the transaction, be given up before the server looks for a deadlock: that costs nobody else his transaction.</summary>
+    /// <remarks>A setting of time is shown in the largest unit that it is whole in, each of them one of an interval. The view of all settings, which has milliseconds, makes a row of each first.</remarks>
     public const string BeforeDeadlocks =
-        "SELECT pg_catalog.set_config('lock_timeout', LEAST(NULLIF(l.setting::pg_catalog.int8, 0), GREATEST(d.setting::pg_catalog.int8 / 2, 1))::text, true) "
-        + "FROM pg_catalog.pg_settings l, pg_catalog.pg_settings d WHERE l.name = 'lock_timeout' AND d.name = 'deadlock_timeout'";
+        "SELECT pg_catalog.set_config('lock_timeout', LEAST(NULLIF(t.lock, 0), GREATEST(t.deadlock / 2, 1))::text, true) "
+        + "FROM (SELECT (extract(epoch FROM pg_catalog.current_setting('lock_timeout')::pg_catalog.interval) * 1000)::pg_catalog.int8, (extract(epoch FROM pg_catalog.current_setting('deadlock_timeout')::pg_catalog.interval) * 1000)::pg_catalog.int8) AS t (lock, deadlock)";
 
     private const int OldestMajor = 14;
 

@@ -8,6 +8,8 @@ public sealed class TierTests(PgClusterFixture fixture) : RepartitionTest(fixtur
     private const string Values = "SELECT string_agg(DISTINCT pg_column_compression(note) || ' ' || pg_column_compression(words), ',') FROM ";
     private const string Kinds = "SELECT string_agg(format('%s %s%s', i.indrelid::regclass, m.amname, CASE WHEN i.indisvalid THEN '' ELSE ' broken' END), ',' ORDER BY i.indrelid::regclass::text, m.amname) FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam WHERE NOT i.indisunique AND i.indrelid IN (SELECT relid FROM pg_partition_tree('events') WHERE isleaf)";
 
+    private const string Checks = "SELECT string_agg(concat_ws(' ', k.conrelid::regclass, k.conname), ',') FROM pg_constraint k WHERE k.conname LIKE 'omnipg_attach_%'";
+
     private static TierOptions Of(params TierPolicy[] policies) => new() { Policies = policies, BatchSize = 7 };
 
     /// <summary>Rows up to 25, of values that are compressed by pglz.</summary>
@@ -148,6 +150,55 @@ public sealed class TierTests(PgClusterFixture fixture) : RepartitionTest(fixtur
 
         (await Ask<string>(Kinds)).Should().Be("events_p0 brin");
         (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname = 'left_over'")).Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData("BEGIN; LOCK TABLE events_p0 IN SHARE MODE", 3, null)]
+    [InlineData("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1", 3, null)]
+    [InlineData("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM events_p0", 1, "events_p0 brin broken")]
+    public async Task An_index_that_somebody_keeps_from_its_end_is_given_up_and_the_next_run_makes_it(string holding, int attempts, string? left)
+    {
+        await CreateAsync();
+        await using var other = await Database.DataSource.OpenConnectionAsync(Token);
+        await using (var hold = new Npgsql.NpgsqlCommand(holding, other))
+            await hold.ExecuteNonQueryAsync(Token);
+        var options = Of(new TierPolicy { IdsBehind = 12, BrinColumns = ["id"] });
+
+        var refused = (await Partman.Awaiting(p => p.ApplyTiersAsync(Events, options, cancellationToken: Token)).Should().ThrowAsync<PartitionLockTimeoutException>()).Which;
+        var now = await Ask<string?>(Kinds);
+        await using (var end = new Npgsql.NpgsqlCommand("COMMIT", other))
+            await end.ExecuteNonQueryAsync(Token);
+        var plan = await Partman.PlanTiersAsync(Events, options, Token);
+        await Partman.ApplyTiersAsync(Events, options, cancellationToken: Token);
+
+        refused.Message.Should().StartWith($"'build-index' on 'public.events' did not get its locks in {attempts} attempts of 0.2 s");
+        refused.Holders.Select(h => h.ProcessId).Should().Contain(other.ProcessID);
+        now.Should().Be(left);
+        plan.Steps.Select(s => s.Kind).Should().Equal(left is null ? ["build-index"] : ["drop-index", "build-index"]);
+        (await Ask<string>(Kinds)).Should().Be("events_p0 brin");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_check_that_a_killed_run_left_for_a_partition_without_a_beginning_goes_with_the_next_one(bool isTiering)
+    {
+        await CreateAsync();
+        await Run("CREATE TABLE first PARTITION OF events FOR VALUES FROM (MINVALUE) TO (0); INSERT INTO events VALUES (-5, repeat('x', 9000)); ANALYZE events_default");
+        var client = Client(o => o.SafeAttachBytes = 0);
+        var options = Of(new TierPolicy { IdsBehind = 20, Compression = "lz4" });
+        var plan = await client.PlanTiersAsync(Events, options, Token);
+        await Run(plan.Steps.First(s => s.Kind == "reserve-ranges").Sql!);
+        var left = await Ask<string>(Checks);
+
+        if (isTiering)
+            await client.ApplyTiersAsync(Events, options, cancellationToken: Token);
+        else
+            (await MaintainAsync(client: client)).Error.Should().BeNull();
+
+        left.Should().Be("events_default omnipg_attach_min");
+        (await Ask<string?>(Checks)).Should().BeNull();
+        (await Ask<string>("SELECT pg_column_compression(note) FROM first")).Should().Be(isTiering ? "lz4" : "pglz");
     }
 
     [Fact]
