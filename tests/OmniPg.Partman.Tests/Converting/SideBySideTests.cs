@@ -142,7 +142,7 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
     public async Task Sessions_that_the_pool_has_no_more_leave_their_slices_to_one_that_it_has()
     {
         await TableAsync();
-        await using var source = NpgsqlDataSource.Create($"{Database.ConnectionString};Maximum Pool Size=8;Timeout=1");
+        await using var source = NpgsqlDataSource.Create($"{Database.ConnectionString};Maximum Pool Size=8;Timeout=5");
         await FillAsync(source, 8);
         await using var other = await Database.DataSource.OpenConnectionAsync(Token);
         var (before, held, told, transaction) = (await Ask<string>(Sum), new List<NpgsqlConnection>(), new List<long>(), default(NpgsqlTransaction));
