@@ -18,14 +18,17 @@ internal sealed class QueueStress(int writers, int seconds, int kills, int seed,
     public static Task<int> RunAsync(string[] args) => new QueueStress(Number(args, "--writers", 1000), Number(args, "--seconds", 60), Number(args, "--kills", 0), Number(args, "--seed", 1),
         [.. (Option(args, "--kinds") ?? "dml,logdel,logical").Split(',').Select(kind => Enum.Parse<ReplicationKind>(kind, ignoreCase: true))]).RunAsync();
 
-    /// <summary>The process that is killed: refreshes for ever what is managed.</summary>
+    /// <summary>The process that is killed: refreshes for ever what is managed, and tells of each refresh as it begins.</summary>
     public static async Task RefreshForEverAsync(string connectionString)
     {
         await using var dataSource = NpgsqlDataSource.Create(connectionString);
         var client = new MimeoClient(dataSource);
         var tables = await client.ListAsync();
-        while (true)
-            await RefreshAsync(client, tables.Select(t => t.Target));
+        foreach (var table in Enumerable.Repeat(tables, int.MaxValue).SelectMany(t => t))
+        {
+            Console.WriteLine(table.Target);
+            await RefreshAsync(client, [table.Target]);
+        }
     }
 
     private async Task<int> RunAsync()
@@ -62,22 +65,33 @@ internal sealed class QueueStress(int writers, int seconds, int kills, int seed,
             await client.RefreshAsync(table, new RefreshOptions { LockWait = TimeSpan.FromSeconds(30) });
     }
 
+    private static async Task<string?> LastAsync(StreamReader lines, string? last)
+    {
+        while (await lines.ReadLineAsync() is { } line)
+            last = line;
+        return last;
+    }
+
 #pragma warning disable CA5394 // A seed, so that a run can be had again.
     private async Task<bool> KillAsync(MimeoClient client, TestDatabase destination)
     {
         var random = new Random(seed);
         for (var kill = 1; kill <= kills; kill++)
         {
-            using var child = Process.Start(new ProcessStartInfo(Path.ChangeExtension(typeof(QueueStress).Assembly.Location, null), ["refresher", destination.ConnectionString]))!;
-            var moment = TimeSpan.FromMilliseconds(random.Next(300, 2000));
+            using var child = Process.Start(new ProcessStartInfo(Path.ChangeExtension(typeof(QueueStress).Assembly.Location, null), ["refresher", destination.ConnectionString]) { RedirectStandardOutput = true })!;
+            // A process takes its time to start, and what has not begun cannot be broken off.
+            var begun = await child.StandardOutput.ReadLineAsync();
+            var telling = LastAsync(child.StandardOutput, begun);
+            var moment = TimeSpan.FromMilliseconds(random.Next(0, 2000));
             await Task.Delay(moment);
             var at = await destination.ScalarAsync<string>(
-                "SELECT coalesce((SELECT state || ': ' || regexp_replace(left(query, 60), '\\s+', ' ', 'g') FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle' ORDER BY query_start DESC LIMIT 1), 'between two refreshes')");
+                "SELECT coalesce((SELECT state || ': ' || regexp_replace(left(query, 60), '\\s+', ' ', 'g') FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle' ORDER BY query_start DESC LIMIT 1), 'no session is at work')");
             if (child.HasExited)
                 throw new InvalidOperationException("The process that refreshes ended by itself.");
             child.Kill();
             await child.WaitForExitAsync();
-            Console.Write(string.Create(CultureInfo.InvariantCulture, $"kill {kill} of {kills}, {moment.TotalMilliseconds:0} ms after its start, {at} -> "));
+            var last = await telling;
+            Console.Write(string.Create(CultureInfo.InvariantCulture, $"kill {kill} of {kills}, {moment.TotalMilliseconds:0} ms after its first refresh began, in that of {last}, {at} -> "));
             if (!await IsEqualAsync(client, destination))
                 return false;
             // Every comparison reads what waits in queues and log, and a process that is killed so soon leaves more there each time.
