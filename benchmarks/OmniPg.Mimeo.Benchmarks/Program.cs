@@ -10,7 +10,7 @@ switch (args.FirstOrDefault())
         await TriggerBench.RunAsync(args);
         return;
     case "writers":
-        await QueueStress.RunAsync(args);
+        Environment.ExitCode = await QueueStress.RunAsync(args);
         return;
     case "changes":
         await ChangesBench.RunAsync(args);

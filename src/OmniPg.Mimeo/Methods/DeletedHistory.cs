@@ -17,6 +17,8 @@ internal sealed class DeletedHistory
 
     private static readonly QualifiedName Images = QualifiedName.Create("pg_temp", "omnipg_image");
 
+    private static readonly string DropStatement = $"DROP TABLE {Images.Quoted}";
+
     private readonly TableRun _run;
     private readonly QualifiedName _history;
     private readonly PgIdentifier[] _kept;
@@ -147,21 +149,30 @@ internal sealed class DeletedHistory
     {
         if (!run.Spec.KeepHistory)
             return null;
-        var history = await RequireAsync(run.Destination, run.Spec.Target).ConfigureAwait(false);
-        RequireFit(run.Spec.Target, table.Columns.Where(c => run.Written.Contains(c.Name)), history);
-        // Of an image that stands here, columns that the source does not have any more are a part, too, and those that the destination alone has.
-        // What the server computes from these tells nothing more.
-        var lacking = table.Columns.Where(c => history.Columns.All(h => h.Name != c.Name)).ToArray();
-        await AddOwnAsync(run, [.. lacking.Where(c => !c.IsGenerated)], history.Name).ConfigureAwait(false);
-        return new DeletedHistory(run, history.Name, [.. table.Columns.Except(lacking.Where(c => c.IsGenerated)).Select(c => c.Name)]);
+        var (history, own) = Of(run, table, await RequireAsync(run.Destination, run.Spec.Target).ConfigureAwait(false));
+        if (own.Length > 0)
+            await AddOwnAsync(run, own, history._history).ConfigureAwait(false);
+        return history;
     }
 
-    /// <summary>The same, without adding columns that the destination alone has: what is only looked at stays as it is.</summary>
-    public static async Task<DeletedHistory> LookAsync(TableRun run, RelationInfo table)
+    /// <summary>The same, with the columns that it gets as steps.</summary>
+    public static async Task<DeletedHistory?> PlanAsync(TableRun run, PlanSteps steps, RelationInfo table)
     {
-        var history = await RequireAsync(run.Destination, run.Spec.Target).ConfigureAwait(false);
-        RequireFit(run.Spec.Target, table.Columns.Where(c => run.Written.Contains(c.Name) && run.Spec.Drift != DriftPolicy.AddColumns), history);
-        return new DeletedHistory(run, history.Name, [.. table.Columns.Where(c => !c.IsGenerated).Select(c => c.Name)]);
+        if (!run.Spec.KeepHistory)
+            return null;
+        var (history, own) = Of(run, table, MissingColumns.Plan(run, steps, await RequireAsync(run.Destination, run.Spec.Target).ConfigureAwait(false)));
+        if (own.Length > 0)
+            steps.Alone("column", "The destination has columns that its images have, too.", AddStatement(own, history._history), history._history);
+        return history;
+    }
+
+    // Of an image that stands here, columns that the source does not have any more are a part, too, and those that the destination alone has.
+    // What the server computes from these tells nothing more.
+    private static (DeletedHistory History, ColumnInfo[] Own) Of(TableRun run, RelationInfo table, RelationInfo history)
+    {
+        RequireFit(run.Spec.Target, table.Columns.Where(c => run.Written.Contains(c.Name)), history);
+        var lacking = table.Columns.Where(c => history.Columns.All(h => h.Name != c.Name)).ToArray();
+        return (new DeletedHistory(run, history.Name, [.. table.Columns.Except(lacking.Where(c => c.IsGenerated)).Select(c => c.Name)]), [.. lacking.Where(c => !c.IsGenerated)]);
     }
 
     /// <summary>The table, which has to be there.</summary>
@@ -170,11 +181,12 @@ internal sealed class DeletedHistory
         await RelationInfo.FindAsync(session, Table(destination)).ConfigureAwait(false) ?? throw new DestinationMissingException(Table(destination), destination);
 
     // Rows that stand in the history already had no such column.
+    private static string AddStatement(ColumnInfo[] columns, QualifiedName history) =>
+        $"ALTER TABLE {history.Quoted} {string.Join(", ", columns.Select(c => $"ADD COLUMN {c.Name.Quoted} {c.Under ?? c.Type}{c.Collate}"))}";
+
     private static async Task AddOwnAsync(TableRun run, ColumnInfo[] columns, QualifiedName history)
     {
-        if (columns.Length == 0)
-            return;
-        var statement = $"ALTER TABLE {history.Quoted} {string.Join(", ", columns.Select(c => $"ADD COLUMN {c.Name.Quoted} {c.Under ?? c.Type}{c.Collate}"))}";
+        var statement = AddStatement(columns, history);
         try
         {
             await run.Destination.ExecuteAsync(statement).ConfigureAwait(false);
@@ -194,21 +206,40 @@ internal sealed class DeletedHistory
     /// <param name="images">Query of their rows.</param>
     public async Task CollectAsync(string images)
     {
-        var written = Columns(_run.Written, "");
-        await _run.Destination.Unlimited.ExecuteAsync($"CREATE TEMP TABLE {Images.Name.Quoted} ON COMMIT DROP AS SELECT {written} FROM {_run.Spec.Target.Quoted} WITH NO DATA").ConfigureAwait(false);
+        await _run.Destination.Unlimited.ExecuteAsync(ImagesStatement).ConfigureAwait(false);
         await RelationInfo.RelaxAsync(_run.Destination, Images).ConfigureAwait(false);
-        _collected = await _run.CopyAsync(images, Images, freeze: false, written).ConfigureAwait(false);
+        _collected = await _run.CopyAsync(images, Images, freeze: false, Columns(_run.Written, "")).ConfigureAwait(false);
+    }
+
+    /// <summary>Steps of <see cref="CollectAsync"/>.</summary>
+    public void PlanCollect(PlanSteps steps, RelationInfo table, string images)
+    {
+        steps.Here("history", "Images that something newer stands before come apart, and stay.", ImagesStatement);
+        if (RelationInfo.RelaxStatement(Images, table.Columns.Where(c => _run.Written.Contains(c.Name))) is { } relax)
+            steps.Here("history", "They may lack a value that a domain asks for.", relax);
+        steps.Copy(_run, images, Images, freeze: false, Columns(_run.Written, ""));
     }
 
     /// <summary>Keeps them.</summary>
     /// <param name="lacksKeys">Whether columns of their key are null.</param>
     public async Task KeepCollectedAsync(bool lacksKeys)
     {
-        var written = Columns(_run.Written, "");
         if (_collected > 0)
-            await _run.Destination.Unlimited.ExecuteAsync($"INSERT INTO {_history.Quoted} ({written}) SELECT {written} FROM {Images.Quoted} i WHERE {IsNew("i", lacksKeys)}").ConfigureAwait(false);
-        await _run.Destination.ExecuteAsync($"DROP TABLE {Images.Quoted}").ConfigureAwait(false);
+            await _run.Destination.Unlimited.ExecuteAsync(KeepStatement(lacksKeys)).ConfigureAwait(false);
+        await _run.Destination.ExecuteAsync(DropStatement).ConfigureAwait(false);
     }
+
+    /// <summary>Steps of <see cref="KeepCollectedAsync"/>.</summary>
+    public void PlanKeepCollected(PlanSteps steps, bool lacksKeys)
+    {
+        steps.Here("history", "They stay, where any have come.", KeepStatement(lacksKeys));
+        steps.Here("history", "Their table is not needed any more.", DropStatement);
+    }
+
+    private string ImagesStatement => $"CREATE TEMP TABLE {Images.Name.Quoted} ON COMMIT DROP AS SELECT {Columns(_run.Written, "")} FROM {_run.Spec.Target.Quoted} WITH NO DATA";
+
+    private string KeepStatement(bool lacksKeys) =>
+        $"INSERT INTO {_history.Quoted} ({Columns(_run.Written, "")}) SELECT {Columns(_run.Written, "")} FROM {Images.Quoted} i WHERE {IsNew("i", lacksKeys)}";
 
     private static void RequireFit(QualifiedName destination, IEnumerable<ColumnInfo> columns, RelationInfo history)
     {

@@ -31,6 +31,10 @@ internal sealed class PlanSteps(string source)
     /// <summary>A statement at the source.</summary>
     public void There(string kind, string why, string sql) => _steps.Add(new SqlPlanStep { Server = source, Kind = kind, Reason = why, Sql = sql });
 
+    /// <summary>One for which everybody who is at a relation of the source has to wait.</summary>
+    public void AloneThere(string kind, string why, string sql, QualifiedName relation) =>
+        _steps.Add(new SqlPlanStep { Server = source, Kind = kind, Reason = why, Sql = sql, Locks = [new SqlPlanLock(relation, PgLockMode.AccessExclusive)] });
+
     /// <summary>What is no statement, or none whose text is known before, at the source.</summary>
     public void TellThere(string kind, string why, string what) => _steps.Add(new SqlPlanStep { Server = source, Kind = kind, Reason = why, Description = what });
 

@@ -28,7 +28,11 @@ internal sealed class QueueMethod(TableRun run)
     {
         var table = await RelationInfo.FindAsync(run.Destination, run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(run.Spec.Target);
         run.RequireFit(table);
-        await SourceQueue.RenewFunctionAsync(run, await RequireQueueAsync().ConfigureAwait(false)).ConfigureAwait(false);
+        var queue = await FindQueueAsync().ConfigureAwait(false);
+        RequireColumns(queue);
+        if (await SourceQueue.RenewalAsync(run, queue).ConfigureAwait(false) is { } renewal)
+            await AskAsync(source => PlainStatements.ExecuteAsync(source.Connection, [renewal], source.CommandTimeoutSeconds, source.CancellationToken)).ConfigureAwait(false);
+        SourceQueue.WarnOfGone(run, queue);
         if (all)
         {
             await RepullAsync(table).ConfigureAwait(false);
@@ -46,43 +50,56 @@ internal sealed class QueueMethod(TableRun run)
         return rows == 0 ? RefreshStatus.NothingNew : RefreshStatus.Refreshed;
     }
 
-    /// <summary>Steps of <see cref="RefreshAsync"/>.</summary>
-    public async Task PlanAsync(PlanSteps steps, RelationInfo table, int? limit, bool all)
+    /// <summary>Steps of <see cref="RefreshAsync"/>, and of the columns that are added before it.</summary>
+    public async Task PlanAsync(PlanSteps steps, RelationInfo found, int? limit, bool all)
     {
+        var had = await FindQueueAsync().ConfigureAwait(false);
+        var queue = SourceQueue.PlanColumns(run, steps, had);
+        var table = MissingColumns.Plan(run, steps, found);
         run.RequireFit(table);
-        await RequireQueueAsync(queue =>
+        var history = await DeletedHistory.PlanAsync(run, steps, table).ConfigureAwait(false);
+        RequireColumns(queue);
+        // With new columns it has been made anew.
+        if (queue == had && await SourceQueue.RenewalAsync(run, queue).ConfigureAwait(false) is { } renewal)
+            steps.There("queue", "The trigger's function is not the one that the columns need by now.", renewal);
+        SourceQueue.WarnOfGone(run, queue);
+        if (!all)
         {
-            var (added, statements) = SourceQueue.NewColumns(run.Spec, run.Relation, queue);
-            foreach (var sql in statements)
-                steps.There("queue", "The source has columns that are new.", sql);
-            return queue with { Columns = [.. queue.Columns, .. added] };
-        }).ConfigureAwait(false);
-        var (flag, bound) = (KeyedRows.FlagBeside(run.Columns), "");
-        var history = run.Spec.KeepHistory ? await DeletedHistory.LookAsync(run, table).ConfigureAwait(false) : null;
-        if (all && !_logdel)
+            await RequireKeysAsync().ConfigureAwait(false);
+            await PlanTakeAsync(steps, table, history, await IsMoreAsync(limit).ConfigureAwait(false) ? limit : null).ConfigureAwait(false);
+            return;
+        }
+        if (!_logdel)
         {
+            PlanForget(steps, ForgetStatement(""));
             await KeyedRows.PlanWholeAsync(run, steps, table).ConfigureAwait(false);
+            return;
         }
-        else
+        if (history is not null)
         {
-            if (!all)
-            {
-                await RequireKeysAsync().ConfigureAwait(false);
-                bound = Bound(await IsMoreAsync(limit).ConfigureAwait(false) ? limit : null);
-            }
-            var collations = await CollationsAsync(run).ConfigureAwait(false);
-            if (history is not null)
-                steps.TellThere("history", "Images that something newer stands before come apart, and stay.", OlderImages(bound, SameKey(collations)));
-            await KeyedRows.PlanAsync(run, steps, table, TakeQuery(collations, bound, flag), flag, history?.KeepDisplaced()).ConfigureAwait(false);
-            if (all)
-            {
-                await Followers.RefuseAsync(run, table).ConfigureAwait(false);
-                steps.Here("empty", "All live rows come again.", DeleteLive(table));
-                await KeyedRows.PlanAsync(run, steps, table, run.Query(), null, history?.KeepDisplaced()).ConfigureAwait(false);
-            }
+            history.PlanCollect(steps, table, KeylessImages());
+            history.PlanKeepCollected(steps, lacksKeys: true);
         }
-        steps.TellThere("forget", "The rows have arrived: behind the commit of the destination, and of the snapshot of the copy alone.", $"DELETE FROM {_queue}{bound}");
+        PlanForget(steps, ForgetStatement(Keyless()));
+        await PlanTakeAsync(steps, table, history, null).ConfigureAwait(false);
+        await Followers.RefuseAsync(run, table).ConfigureAwait(false);
+        steps.Here("empty", "All live rows come again.", DeleteLive(table));
+        await KeyedRows.PlanAsync(run, steps, table, run.Query(), null, history?.KeepDisplaced()).ConfigureAwait(false);
     }
+
+    // Steps of TakeAsync.
+    private async Task PlanTakeAsync(PlanSteps steps, RelationInfo table, DeletedHistory? history, int? limit)
+    {
+        var collations = await CollationsAsync(run).ConfigureAwait(false);
+        var (bound, flag) = (Bound(limit), KeyedRows.FlagBeside(run.Columns));
+        history?.PlanCollect(steps, table, OlderImages(bound, SameKey(collations)));
+        await KeyedRows.PlanAsync(run, steps, table, TakeQuery(collations, bound, flag), flag, history?.KeepDisplaced()).ConfigureAwait(false);
+        PlanForget(steps, ForgetStatement(bound));
+        history?.PlanKeepCollected(steps, lacksKeys: false);
+    }
+
+    private static void PlanForget(PlanSteps steps, string sql) =>
+        steps.TellThere("forget", "These entries are done: in the snapshot of the copy, and the source's transaction commits behind the destination's.", sql);
 
     // Not those alone that may be null: the key's column may have been away for a while (QueueFunction).
     private Task<bool> RequireKeysAsync() => AskAsync(async source =>
@@ -93,6 +110,12 @@ internal sealed class QueueMethod(TableRun run)
 
     private async Task<bool> IsMoreAsync(int? limit) => limit is { } most && await AskAsync(source => source.ScalarAsync(
         string.Create(CultureInfo.InvariantCulture, $"SELECT count(*) > {most} FROM (SELECT FROM {_queue} LIMIT {most + 1L}) q"))).ConfigureAwait(false) is true;
+
+    private string ForgetStatement(string bound) => $"DELETE FROM {_queue}{bound}";
+
+    private string Keyless() => $" WHERE num_nulls({_key}) > 0";
+
+    private string KeylessImages() => $"SELECT {Image()} FROM {_queue} e WHERE e.{TableRun.Deleted.Quoted} IS NOT NULL AND num_nulls({_key}) > 0";
 
     private static string DeleteLive(RelationInfo table) => $"DELETE FROM {table.Name.Quoted} WHERE {TableRun.Deleted.Quoted} IS NULL";
 
@@ -109,10 +132,10 @@ internal sealed class QueueMethod(TableRun run)
             // Of what was written while a column of the key was away nobody knows the rows (QueueFunction); their images alone can be kept.
             if (await DeletedHistory.OfAsync(run, table).ConfigureAwait(false) is { } history)
             {
-                await history.CollectAsync($"SELECT {Image()} FROM {_queue} e WHERE e.{TableRun.Deleted.Quoted} IS NOT NULL AND num_nulls({_key}) > 0").ConfigureAwait(false);
+                await history.CollectAsync(KeylessImages()).ConfigureAwait(false);
                 await history.KeepCollectedAsync(lacksKeys: true).ConfigureAwait(false);
             }
-            await AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue} WHERE num_nulls({_key}) > 0")).ConfigureAwait(false);
+            await AskAsync(source => source.ExecuteAsync(ForgetStatement(Keyless()))).ConfigureAwait(false);
             // Deleted rows stand nowhere else any more.
             await TakeAsync(table, null).ConfigureAwait(false);
             await session.ExecuteAsync(DeleteLive(table)).ConfigureAwait(false);
@@ -120,7 +143,7 @@ internal sealed class QueueMethod(TableRun run)
             await KeyedRows.ReplaceAsync(run, run.Query(), table).ConfigureAwait(false);
             return;
         }
-        await AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue}")).ConfigureAwait(false);
+        await AskAsync(source => source.ExecuteAsync(ForgetStatement(""))).ConfigureAwait(false);
         if (run.Spec.IgnoreDeletes)
         {
             await KeyedRows.ReplaceAsync(run, run.Query(), table).ConfigureAwait(false);
@@ -147,7 +170,7 @@ internal sealed class QueueMethod(TableRun run)
                 var rows = await run.CopyAsync(query, KeyedRows.Stage, freeze: false, $"{flag}, {written}", slices).ConfigureAwait(false);
                 // A row stands for each entry, if only to say that it is gone.
                 if (rows > 0)
-                    taking = AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue}{bound}"));
+                    taking = AskAsync(source => source.ExecuteAsync(ForgetStatement(bound)));
                 return rows;
             }).ConfigureAwait(false);
         }
@@ -199,15 +222,14 @@ internal sealed class QueueMethod(TableRun run)
     // In the types of the source, which the destination has, too: the queue may have others still, of another binary form. Without lengths, which a cast would cut values to.
     private string Image() => string.Join(", ", run.Columns.Select(c => $"e.{c.Name.Quoted}::{c.OpenType}").Append($"e.{TableRun.Deleted.Quoted}"));
 
-    private async Task<RelationInfo> RequireQueueAsync(Func<RelationInfo, RelationInfo>? change = null)
+    private async Task<RelationInfo> FindQueueAsync() =>
+        await AskAsync(source => RelationInfo.FindAsync(source, run.Spec.Queue!.Value)).ConfigureAwait(false) ?? throw new QueueMissingException(run.Spec.Target, run.Spec.Queue!.Value, null);
+
+    private void RequireColumns(RelationInfo queue)
     {
-        var queue = await AskAsync(source => RelationInfo.FindAsync(source, run.Spec.Queue!.Value)).ConfigureAwait(false) ?? throw new QueueMissingException(run.Spec.Target, run.Spec.Queue!.Value, null);
-        if (change is not null)
-            queue = change(queue);
         var missing = (_logdel ? run.Columns.Select(c => c.Name.Value) : run.Spec.Key).Where(name => !queue.Columns.Any(c => c.Name.Value == name)).ToArray();
         if (missing.Length > 0)
             throw new ColumnDriftException(run.Spec.Target, [.. missing.Select(name => $"queue '{run.Spec.Queue}' of the source has no column '{name}'")], "Add it at the destination, then to the queue.");
-        return queue;
     }
 
     private Task<T> AskAsync<T>(Func<PgSession, Task<T>> ask) => run.Source.AskAsync(run.Spec.Source, source => ask(source.Unlimited));

@@ -188,35 +188,40 @@ internal sealed partial class SourceQueue
             // Types are named with their schema then.
             await at.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
             var (now, had) = ((await RelationInfo.FindAsync(at, spec.Source).ConfigureAwait(false))!, (await RelationInfo.FindAsync(at, spec.Queue!.Value).ConfigureAwait(false))!);
-            return await PlainStatements.ExecuteAsync(at.Connection, NewColumns(spec, now, had).Statements, at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
+            var added = Added(spec, now, had);
+            return await PlainStatements.ExecuteAsync(at.Connection, [.. AddStatements(spec, added), AddedFunction(spec, now, had, added)], at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
         }).ConfigureAwait(false);
     }
 
-    /// <summary>The columns that <see cref="AddColumnsAsync"/> adds, and its statements; empty for nothing.</summary>
-    public static (IReadOnlyList<ColumnInfo> Columns, IReadOnlyList<string> Statements) NewColumns(ReplicationSpec spec, RelationInfo table, RelationInfo queue)
+    /// <summary>Steps of <see cref="AddColumnsAsync"/>.</summary>
+    /// <returns>The queue as it is behind them.</returns>
+    public static RelationInfo PlanColumns(TableRun run, PlanSteps steps, RelationInfo queue)
     {
-        if (spec is not { Kind: ReplicationKind.Logdel, Drift: DriftPolicy.AddColumns } || Added(spec, table, queue) is not { Count: > 0 } added)
-            return ([], []);
-        var own = Of(spec);
-        return (added, [.. AddStatements(spec, added), own.FunctionStatement("CREATE OR REPLACE", own.BodyOf(spec, table, queue.Columns.Concat(added)))]);
+        if (run.Spec is not { Kind: ReplicationKind.Logdel, Drift: DriftPolicy.AddColumns } || Added(run.Spec, run.Relation, queue) is not { Count: > 0 } added)
+            return queue;
+        foreach (var sql in AddStatements(run.Spec, added))
+            steps.AloneThere("queue", "The source has columns that are new; its writers wait.", sql, run.Spec.Queue!.Value);
+        steps.There("queue", "The trigger has to fill them.", AddedFunction(run.Spec, run.Relation, queue, added));
+        return queue with { Columns = [.. queue.Columns, .. added] };
     }
 
-    /// <summary>Makes the trigger's function anew where it is not what this version makes for the columns that are there by now, in the transaction that takes the entries out.</summary>
-    /// <remarks>A function that the extension has made stays; one that the role may not replace is told.</remarks>
-    public static async Task RenewFunctionAsync(TableRun run, RelationInfo queue)
+    /// <summary>Statement that makes the trigger's function anew where it is not what this version makes for the columns that are there by now; null for none.</summary>
+    /// <remarks>Of the transaction that takes the entries out. A function that the extension has made stays; one that the role may not replace is told.</remarks>
+    public static async Task<string?> RenewalAsync(TableRun run, RelationInfo queue)
     {
         var (spec, own) = (run.Spec, Of(run.Spec));
         var body = own.BodyOf(spec, run.Relation, queue.Columns);
-        var missing = await run.Source.AskAsync(spec.Source, async at =>
-        {
-            var found = await at.ScalarAsync(Outdated, PgParameter.Text(own.Function.Schema!.Value.Value), PgParameter.Text(own.Function.Name.Value), PgParameter.Text(body),
-                PgParameter.Of(queue.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false) as string;
-            if (found is "")
-                await PlainStatements.ExecuteAsync(at.Connection, [own.FunctionStatement("CREATE OR REPLACE", body)], at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
-            return found;
-        }).ConfigureAwait(false);
+        var missing = await run.Source.AskAsync(spec.Source, at => at.ScalarAsync(Outdated, PgParameter.Text(own.Function.Schema!.Value.Value), PgParameter.Text(own.Function.Name.Value),
+            PgParameter.Text(body), PgParameter.Of(queue.Oid, NpgsqlTypes.NpgsqlDbType.Oid))).ConfigureAwait(false) as string;
         if (missing is { Length: > 0 })
             run.Warnings.Add($"Function '{own.Function}' of source '{run.Source.Name}', which fills the queue, is not the one that the columns of '{spec.Source}' need by now, and the role may not replace it. Let its owner run there: {missing}");
+        return missing is "" ? own.FunctionStatement("CREATE OR REPLACE", body) : null;
+    }
+
+    /// <summary>Tells of columns that the queue alone has.</summary>
+    public static void WarnOfGone(TableRun run, RelationInfo queue)
+    {
+        var spec = run.Spec;
         if (Gone(spec, run.Relation, queue) is { Count: > 0 } gone)
         {
             run.Warnings.Add($"Source '{spec.Source}' has no column '{string.Join("', '", gone.Select(c => c.Name.Value))}' any more, which queue '{spec.Queue}' has: rows that are deleted from now on bring no value for it. "
@@ -256,6 +261,12 @@ internal sealed partial class SourceQueue
         : [.. table.Columns.Where(c => (spec.Columns.Count == 0 || spec.Columns.Contains(c.Name.Value)) && queue.Columns.All(q => q.Name != c.Name))];
 
     private static IEnumerable<string> AddStatements(ReplicationSpec spec, IReadOnlyList<ColumnInfo> added) => added.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} ADD COLUMN {c.Name.Quoted} {c.OpenType}{c.Collate}");
+
+    private static string AddedFunction(ReplicationSpec spec, RelationInfo table, RelationInfo queue, IReadOnlyList<ColumnInfo> added)
+    {
+        var own = Of(spec);
+        return own.FunctionStatement("CREATE OR REPLACE", own.BodyOf(spec, table, queue.Columns.Concat(added)));
+    }
 
     private string BodyOf(ReplicationSpec spec, RelationInfo table, IEnumerable<ColumnInfo> queued) => new QueueFunction(Table, [.. queued.Select(c => c.Name)], table, spec).Body();
 

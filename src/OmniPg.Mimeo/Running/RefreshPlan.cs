@@ -33,7 +33,8 @@ internal sealed class RefreshPlan(MimeoDatabase database, MimeoOptions settings,
     {
         var spec = run.Spec;
         var found = await RelationInfo.FindAsync(run.Destination, spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(spec.Target);
-        var table = spec.Kind == ReplicationKind.Snapshot ? found : MissingColumns.Plan(run, steps, found);
+        // With a queue, that gets the columns first.
+        var table = spec.Kind == ReplicationKind.Snapshot || spec.HasQueue ? found : MissingColumns.Plan(run, steps, found);
         var limit = options.Limit ?? spec.BatchLimit;
         switch (spec.Kind)
         {
