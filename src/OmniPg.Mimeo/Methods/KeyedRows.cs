@@ -66,10 +66,10 @@ internal static class KeyedRows
         var written = string.Join(", ", run.Written.Select(c => c.Quoted));
         await session.ExecuteAsync(StageStatement(table, flag, more, written)).ConfigureAwait(false);
         await RelationInfo.RelaxAsync(session, Stage).ConfigureAwait(false);
-        var (way, isOneByOne, others) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
+        var (way, isOneByOne, others, forms) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
         WarnOfUnique(run, others);
         string[] ahead = await DeletedHistory.OfAsync(run, table).ConfigureAwait(false) is { } history ? [AnalyzeStatement(run, flag), history.KeepDisplaced()] : [AnalyzeStatement(run, flag)];
-        string[] upsert = [.. UpsertStatements(run, table, written, flag)];
+        string[] upsert = [.. UpsertStatements(run, table, forms, written, flag)];
         var rows = await stage(written, isOneByOne ? [.. ahead, .. upsert, "TRUNCATE pg_temp.omnipg_stage"] : null).ConfigureAwait(false);
         if (rows > 0)
         {
@@ -112,7 +112,7 @@ internal static class KeyedRows
             steps.TellHere("copy", "They arrive.", tell!);
         else
             steps.Copy(run, query, Stage, freeze: false, flag is null ? null : $"{flag}, {written}");
-        var (way, _, others) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
+        var (way, _, others, forms) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
         WarnOfUnique(run, others);
         steps.Here("stage", "The planner has to know the keys.", AnalyzeStatement(run, flag));
         if (history is not null)
@@ -125,7 +125,7 @@ internal static class KeyedRows
         else
         {
             steps.AllHere("apply", $"{(flag is null ? "Changed rows" : "Rows that are gone go, and changed rows")} change where they stand"
-                + (way == Way.Update ? "." : "; only where two of them exchange values of a further unique index, they are deleted and inserted."), UpsertStatements(run, table, written, flag));
+                + (way == Way.Update ? "." : "; only where two of them exchange values of a further unique index, they are deleted and inserted."), UpsertStatements(run, table, forms, written, flag));
         }
         steps.Here("stage", "It is not needed any more.", DropStatement);
     }
@@ -165,7 +165,7 @@ internal static class KeyedRows
         $"INSERT INTO {table.Name.Quoted} ({written}) OVERRIDING SYSTEM VALUE SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}",
     ];
 
-    private static IEnumerable<string> UpsertStatements(TableRun run, RelationInfo table, string written, string? flag)
+    private static IEnumerable<string> UpsertStatements(TableRun run, RelationInfo table, IReadOnlyCollection<string> forms, string written, string? flag)
     {
         var key = string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted));
         // Deletes first: their unique values may come back in other rows.
@@ -174,7 +174,8 @@ internal static class KeyedRows
         // In the order of the index that each row is looked up in: changes come in an order of their own, and would read and write its pages, and the table's, again and again.
         var rows = $"SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")} ORDER BY {key}";
         // What a queue or the log tells of has changed, unless that is known of some of its columns only. Other rows may be as they are here.
-        var others = run.Written.Where(c => !run.Spec.Key.Contains(c.Value)).Select(c => c.Quoted).ToArray();
+        // Columns of the key only where one value has several forms: whoever asks for the row by a foreign key has to wait for an update of them.
+        var others = run.Written.Where(c => !run.Spec.Key.Contains(c.Value) || forms.Contains(c.Value)).Select(c => c.Quoted).ToArray();
         var onConflict = others.Length == 0 ? "NOTHING"
             : $"UPDATE SET {string.Join(", ", others.Select(c => $"{c} = excluded.{c}"))}" + (flag is not null && run.Spec is { Condition: null, Expressions.Count: 0 } ? "" : $" WHERE ROW({string.Join(", ", others.Select(c => "d." + c))})::record OPERATOR(pg_catalog.*<>) ROW({string.Join(", ", others.Select(c => "excluded." + c))})::record");
         yield return $"INSERT INTO {table.Name.Quoted} AS d ({written}) OVERRIDING SYSTEM VALUE {rows} ON CONFLICT ({key}) DO {onConflict}";
@@ -182,23 +183,34 @@ internal static class KeyedRows
 
     private static string Same(TableRun run) => string.Join(" AND ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Select(k => $"d.{k} = s.{k}"));
 
-    /// <summary>How changed rows come into a table; whether any of them may come before the others, for no row of it asks for another one; and which of its indexes want more to be unique than the key.</summary>
-    /// <remarks>An identity column may be written by INSERT, which has to say so, and by UPDATE never. A deferrable index finds no row to update, nor may one be there for the same columns.</remarks>
-    public static async Task<(Way Way, bool IsOneByOne, string? Others)> WayAsync(TableRun run, RelationInfo table, IEnumerable<string> key)
+    /// <summary>
+    /// How changed rows come into a table; whether any of them may come before the others, for no row of it asks for another one; which of its indexes want more to be unique than the key; and which
+    /// columns of the key have values of several forms, as the numeric 1.5 and 1.50.
+    /// </summary>
+    /// <remarks>
+    /// An identity column may be written by INSERT, which has to say so, and by UPDATE never. A deferrable index finds no row to update, nor may one be there for the same columns. Where equal values are
+    /// equal bytes a B-tree's operator class says so by its fourth function (BTEQUALIMAGE_PROC, src/include/access/nbtree.h).
+    /// </remarks>
+    public static async Task<(Way Way, bool IsOneByOne, string? Others, IReadOnlyCollection<string> Forms)> WayAsync(TableRun run, RelationInfo table, IEnumerable<string> key)
     {
-        var (mayUpdate, isAlone, asksItself, others) = await run.Destination.RowAsync(
+        var (mayUpdate, isAlone, asksItself, others, forms) = await run.Destination.RowAsync(
             """
             SELECT coalesce(bool_or(same AND indimmediate) AND NOT bool_or(same AND NOT indimmediate), false)
                 AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attidentity = 'a' AND a.attname <> ALL ($2)), count(*) = 1,
                 EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f' AND f.conrelid = $1 AND f.confrelid = $1),
-                string_agg(name, ', ' ORDER BY name) FILTER (WHERE indpred IS NULL AND NOT columns @> $2)
+                string_agg(name, ', ' ORDER BY name) FILTER (WHERE indpred IS NULL AND NOT columns @> $2),
+                ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+                    WHERE a.attrelid = $1 AND a.attname = ANY ($2) AND NOT (coalesce(l.collisdeterministic, true) AND EXISTS (
+                        SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod AND m.amname = 'btree'
+                        JOIN pg_catalog.pg_amproc p ON p.amprocfamily = o.opcfamily AND p.amproclefttype = o.opcintype AND p.amprocnum = 4
+                        WHERE o.opcdefault AND o.opcintype = CASE a.atttypid WHEN 'varchar'::regtype THEN 'text'::regtype ELSE a.atttypid END)))
             FROM (SELECT i.indimmediate, i.indpred, i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND columns @> $2 AND columns <@ $2, columns, quote_ident(c.relname)
                 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid CROSS JOIN LATERAL (
                     SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num)) k (columns)
                 WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)) i (indimmediate, indpred, same, columns, name)
             """,
-            row => (row.GetBoolean(0), row.GetBoolean(1), row.GetBoolean(2), row.Text(3)), PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key)).ConfigureAwait(false);
-        return (!mayUpdate ? Way.Replace : isAlone ? Way.Update : Way.UpdateOrReplace, mayUpdate && isAlone && !asksItself, others);
+            row => (row.GetBoolean(0), row.GetBoolean(1), row.GetBoolean(2), row.Text(3), row.GetFieldValue<string[]>(4)), PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key)).ConfigureAwait(false);
+        return (!mayUpdate ? Way.Replace : isAlone ? Way.Update : Way.UpdateOrReplace, mayUpdate && isAlone && !asksItself, others, forms);
     }
 
     /// <summary>Warns of indexes that refuse a value which a deleted row has still.</summary>

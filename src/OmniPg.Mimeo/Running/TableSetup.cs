@@ -116,7 +116,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 run.RequireFit(existing);
                 if (key.Count > 0)
                 {
-                    var (way, _, others) = await KeyedRows.WayAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false);
+                    var (way, _, others, _) = await KeyedRows.WayAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false);
                     KeyedRows.WarnOfUnique(run, others);
                     if (way == KeyedRows.Way.Replace)
                         await Followers.WarnAsync(run, existing, Followers.Always).ConfigureAwait(false);

@@ -54,6 +54,31 @@ public sealed class AppliedRowsTests(PgClusterFixture fixture)
     }
 
     [Theory]
+    [InlineData(ReplicationKind.Updater)]
+    [InlineData(ReplicationKind.Dml)]
+    [InlineData(ReplicationKind.Logdel)]
+    [InlineData(ReplicationKind.Logical)]
+    public async Task A_key_of_another_form_of_its_value_comes_as_it_is(ReplicationKind kind)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync(
+            """
+            CREATE TABLE t (k numeric, i interval, n int, ver int, PRIMARY KEY (k, i, n)); INSERT INTO t SELECT i + 0.5, '1 day', i, i FROM generate_series(1, 10) i
+            """);
+        await mimeo.CreateAsync(kind, "public.t", o => kind == ReplicationKind.Updater ? o with { Cursor = CursorColumn.Serial("ver", 0) } : o);
+
+        await mimeo.Databases.AtSourceAsync(
+            """
+            UPDATE t SET k = 1.50, ver = 101 WHERE n = 1; DELETE FROM t WHERE n = 2; INSERT INTO t VALUES (2.50, '24:00', 2, 102); UPDATE t SET k = 3.500, i = '24:00', ver = 103 WHERE n = 3;
+            UPDATE t SET i = '24:00', ver = 104 WHERE n = 4; INSERT INTO t VALUES (99, '1 day', 99, 105)
+            """);
+        await mimeo.RefreshAsync("public.t");
+
+        const string rows = "SELECT k::text, i::text, n, ver FROM t WHERE n < 99";
+        await mimeo.Databases.ShouldBeEqualAsync(rows, rows + (kind == ReplicationKind.Logdel ? " AND mimeo_source_deleted IS NULL" : ""));
+    }
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public async Task Two_rows_of_one_key_are_refused_and_not_one_of_them_taken(bool isEqualHere)
