@@ -14,7 +14,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     // PG_DATA_CHECKSUM_VERSION (bufpage.h); PostgreSQL 19 has further numbers for clusters that are on the way there.
     private const uint ChecksumsOn = 1;
 
-    private DataFiles _files = null!;
+    private ClusterFiles _files = null!;
     private IncrementPlan? _plan;
     private BackupInfo? _prior;
     private (int BlockBytes, uint FileBlocks, bool IsSummarizing)? _layout;
@@ -48,7 +48,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
             ?? throw new WalBackupException("wal.backup.privilege", "The server does not tell this role its data directory.", "Name the directory, or GRANT pg_read_all_settings TO the role.");
         Control = await PgControlFile.ReadAsync(DataDirectory, time, cancellationToken).ConfigureAwait(false);
         RequireSameServer();
-        _files = new DataFiles(DataDirectory, Facts.StatisticsFolder, exclude);
+        _files = new ClusterFiles(DataDirectory, Facts.StatisticsFolder, exclude);
     }
 
     public async Task StartAsync(string label, bool isFast, CancellationToken cancellationToken)
@@ -171,9 +171,9 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
             End = End with { Label = $"{End.Label}{BackupLabel.IncrementalLsn}: {prior.StartLsn}\n{BackupLabel.IncrementalTimeline}: {prior.Timeline}\n" };
         }
 
-        yield return Content(DataFiles.LabelFile, Encoding.UTF8.GetBytes(End.Label));
+        yield return Content(ClusterFiles.LabelFile, Encoding.UTF8.GetBytes(End.Label));
         if (End.TablespaceMap.Length > 0)
-            yield return Content(DataFiles.MapFile, Encoding.UTF8.GetBytes(shape.TablespaceMap?.Invoke(End.TablespaceMap) ?? End.TablespaceMap));
+            yield return Content(ClusterFiles.MapFile, Encoding.UTF8.GetBytes(shape.TablespaceMap?.Invoke(End.TablespaceMap) ?? End.TablespaceMap));
         foreach (var name in shape.IncludesWal ? Wal().Segments : [])
         {
             var folder = Path.Combine(DataDirectory, "pg_wal");

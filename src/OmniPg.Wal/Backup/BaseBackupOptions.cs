@@ -86,7 +86,7 @@ public sealed class BaseBackupOptions : ICheckedOptions
 
         check.Positive(WalTimeout);
         foreach (var pattern in Exclude)
-            check.That(pattern is { Length: > 0 } && pattern[0] != '/' && !DataFiles.IsServers(pattern), $"Exclude '{pattern}' must be a path below the data directory, and none of the server's own files.");
+            check.That(pattern is { Length: > 0 } && pattern[0] != '/' && !ClusterFiles.IsServers(pattern), $"Exclude '{pattern}' must be a path below the data directory, and none of the server's own files.");
         foreach (var digest in Digests)
             check.That(BackupDigests.Known.Contains(digest), $"Digest '{digest.Name}' must be one of {string.Join(", ", BackupDigests.Known)}.");
         check.That(Digests.Distinct().Count() == Digests.Count, "No digest can be asked for twice.");

@@ -163,7 +163,7 @@ public sealed class BackupRestore
     /// <returns>The manifest, when the part holds it.</returns>
     private async Task<byte[]?> ExtractAsync(BackupInfo backup, BackupPart part, string folder, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
     {
-        var extractor = new TarExtractor(folder, backup.IncrementOf is not null, DataFiles.MapFile, BackupManifest.FileName);
+        var extractor = new TarExtractor(folder, backup.IncrementOf is not null, ClusterFiles.MapFile, BackupManifest.FileName);
         try
         {
             var outcome = await ReadAsync(backup, part, extractor, folder, progress, cancellationToken).ConfigureAwait(false);
@@ -216,7 +216,7 @@ public sealed class BackupRestore
         foreach (var (part, folder) in places.Where(p => p.Part.Tablespace != 0))
         {
             // The links are made here, and so the server must not make them anew from the map, which tells the old folders.
-            var link = Path.Combine(directory, DataFiles.TablespaceFolder, part.Tablespace.ToString(CultureInfo.InvariantCulture));
+            var link = Path.Combine(directory, ClusterFiles.TablespaceFolder, part.Tablespace.ToString(CultureInfo.InvariantCulture));
             Directory.CreateSymbolicLink(link, folder);
             Own(link, directory);
         }
@@ -225,7 +225,7 @@ public sealed class BackupRestore
             manifest = Combine(chain, directory, manifest);
         var auto = Path.Combine(directory, RecoverySettings.File);
         Write(auto, directory, Encoding.UTF8.GetBytes(RecoverySettings.Rewrite(File.Exists(auto) ? File.ReadAllText(auto) : "", backup, _options, Command)));
-        Write(Path.Combine(directory, BackupManifest.FileName), directory, BackupManifest.Without(manifest, DataFiles.MapFile));
+        Write(Path.Combine(directory, BackupManifest.FileName), directory, BackupManifest.Without(manifest, ClusterFiles.MapFile));
         // Without a command the server ends its recovery where the WAL of the backup ends, and refuses a signal file.
         if (_options.Standby || Command is not null)
             Write(Path.Combine(directory, _options.Standby ? "standby.signal" : "recovery.signal"), directory, []);
@@ -245,15 +245,15 @@ public sealed class BackupRestore
     private byte[] Combine(IReadOnlyList<BackupInfo> chain, string directory, byte[] manifest)
     {
         var backup = chain[^1];
-        var path = Path.Combine(directory, DataFiles.LabelFile);
-        var text = File.Exists(path) ? File.ReadAllText(path) : throw WalBackupException.Damaged(_store.Id, backup.Id, $"it holds no '{DataFiles.LabelFile}'");
+        var path = Path.Combine(directory, ClusterFiles.LabelFile);
+        var text = File.Exists(path) ? File.ReadAllText(path) : throw WalBackupException.Damaged(_store.Id, backup.Id, $"it holds no '{ClusterFiles.LabelFile}'");
         if (BackupLabel.Parse(text).IncrementalFromLsn is var from && from != chain[^2].StartLsn)
-            throw WalBackupException.Damaged(_store.Id, backup.Id, $"its '{DataFiles.LabelFile}' says that it goes on from '{from}', and backup '{chain[^2].Id}' starts at '{chain[^2].StartLsn}'");
+            throw WalBackupException.Damaged(_store.Id, backup.Id, $"its '{ClusterFiles.LabelFile}' says that it goes on from '{from}', and backup '{chain[^2].Id}' starts at '{chain[^2].StartLsn}'");
         // With them no server starts on it (read_backup_label of xlogrecovery.c).
         string[] marks = [BackupLabel.IncrementalLsn, BackupLabel.IncrementalTimeline];
         Write(path, directory, Encoding.UTF8.GetBytes(string.Join('\n', text.Split('\n').Where(line => !marks.Any(m => line.StartsWith(m, StringComparison.Ordinal))))));
         return BackupManifest.Restored(manifest, entry =>
-            FileIncrement.FileOf(entry) is { } whole ? (whole, Path.Combine(directory, whole)) : entry == DataFiles.LabelFile ? (entry, path) : null);
+            FileIncrement.FileOf(entry) is { } whole ? (whole, Path.Combine(directory, whole)) : entry == ClusterFiles.LabelFile ? (entry, path) : null);
     }
 
     private static void Write(string path, string directory, byte[] content)

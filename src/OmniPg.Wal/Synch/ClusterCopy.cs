@@ -175,7 +175,7 @@ public sealed class ClusterCopy
     {
         foreach (var folder in plan.Tablespaces.Select(t => t.Location).Prepend(plan.DataDirectory))
         {
-            var path = Path.Combine(folder, DataFiles.CopyMark);
+            var path = Path.Combine(folder, ClusterFiles.CopyMark);
             if (!File.Exists(path) || (await File.ReadAllLinesAsync(path, Encoding.UTF8, cancellationToken).ConfigureAwait(false)) is not [var mark, ..] || !workers.Exists(w => w.Mark == mark))
                 continue;
             await EachAsync(workers, w => w.UnmarkAsync(cancellationToken)).ConfigureAwait(false);

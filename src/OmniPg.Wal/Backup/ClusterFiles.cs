@@ -10,7 +10,7 @@ namespace OmniPg.Wal;
 /// <param name="statistics">The server's <c>stats_temp_directory</c>, which PostgreSQL 15 has no more; null where the server does not tell it.</param>
 /// <param name="exclude">Patterns of files and folders that are not the server's, by their paths in the data directory; null leaves none of them out.</param>
 /// <remarks>The list of the server's own base backup (<c>src/backend/backup/basebackup.c</c>, up to PostgreSQL 14 <c>src/backend/replication</c>), and <c>log</c>.</remarks>
-internal sealed partial class DataFiles(string dataDirectory, string? statistics = null, IReadOnlyList<string>? exclude = null)
+internal sealed partial class ClusterFiles(string dataDirectory, string? statistics = null, IReadOnlyList<string>? exclude = null)
 {
     public const string TablespaceFolder = "pg_tblspc";
     public const string LabelFile = "backup_label";
