@@ -19,6 +19,9 @@ public sealed class BackupRestore
     // A recovery to a target needs a command (validateRecoveryParameters of xlogrecovery.c). This one has no file, and then the server takes what lies in pg_wal.
     private const string NoArchive = "false";
 
+    // What a restored cluster gets anew, or must not have: the server's own backup of a standby holds the file that makes it one.
+    private static readonly string[] NotRestored = [ClusterFiles.MapFile, ClusterFiles.RecoverySignal, ClusterFiles.StandbySignal];
+
     private readonly IObjectStore _store;
     private readonly IObjectStore? _archive;
     private readonly BackupRestoreOptions _options;
@@ -163,7 +166,7 @@ public sealed class BackupRestore
     /// <returns>The manifest, when the part holds it.</returns>
     private async Task<byte[]?> ExtractAsync(BackupInfo backup, BackupPart part, string folder, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
     {
-        var extractor = new TarExtractor(folder, backup.IncrementOf is not null, ClusterFiles.MapFile, BackupManifest.FileName);
+        var extractor = new TarExtractor(folder, backup.IncrementOf is not null, [BackupManifest.FileName, .. NotRestored]);
         try
         {
             var outcome = await ReadAsync(backup, part, extractor, folder, progress, cancellationToken).ConfigureAwait(false);
@@ -225,10 +228,10 @@ public sealed class BackupRestore
             manifest = Combine(chain, directory, manifest);
         var auto = Path.Combine(directory, RecoverySettings.File);
         Write(auto, directory, Encoding.UTF8.GetBytes(RecoverySettings.Rewrite(File.Exists(auto) ? File.ReadAllText(auto) : "", backup, _options, Command)));
-        Write(Path.Combine(directory, BackupManifest.FileName), directory, BackupManifest.Without(manifest, ClusterFiles.MapFile));
+        Write(Path.Combine(directory, BackupManifest.FileName), directory, BackupManifest.Without(manifest, NotRestored));
         // Without a command the server ends its recovery where the WAL of the backup ends, and refuses a signal file.
         if (_options.Standby || Command is not null)
-            Write(Path.Combine(directory, _options.Standby ? "standby.signal" : "recovery.signal"), directory, []);
+            Write(Path.Combine(directory, _options.Standby ? ClusterFiles.StandbySignal : ClusterFiles.RecoverySignal), directory, []);
         foreach (var folder in places.Select(p => p.Folder))
         {
             Admit(folder, directory);

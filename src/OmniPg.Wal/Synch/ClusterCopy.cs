@@ -121,7 +121,7 @@ public sealed class ClusterCopy
         {
             ControlSuffix = TarExtractor.HeldBack,
             TablespaceMap = map => MapOf(map, _options.TablespaceMap),
-            EmptyFiles = _options.Standby ? ["standby.signal"] : [],
+            EmptyFiles = _options.Standby ? [ClusterFiles.StandbySignal] : [],
         };
         await SendAsync(source.Base(shape, cancellationToken), 0).ConfigureAwait(false);
         await EachAsync(workers, w => w.FinishAsync(mode, $"{owner.User}:{owner.Group}", cancellationToken)).ConfigureAwait(false);

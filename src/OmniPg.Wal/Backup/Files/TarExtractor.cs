@@ -1,4 +1,3 @@
-using System.Text;
 using OmniPg.Shared;
 
 namespace OmniPg.Wal;
@@ -10,7 +9,7 @@ namespace OmniPg.Wal;
 /// <param name="root">The folder.</param>
 /// <param name="isUpdate">Whether the folder holds an older backup, of which the tar file holds the changes.</param>
 /// <param name="leftOut">Members that are not written but kept (<see cref="Kept"/>).</param>
-internal sealed class TarExtractor(string root, bool isUpdate = false, params IReadOnlyList<string> leftOut) : IObjectSink, IObjectWriter
+internal sealed class TarExtractor(string root, bool isUpdate = false, params IReadOnlyList<string> leftOut) : TarParser, IObjectSink, IObjectWriter
 {
     public const string HeldBack = ".omnipg-restoring";
 
@@ -20,22 +19,12 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
     // The kernel would begin when a tenth of the memory is dirty, and the flush at the end would wait for nearly all of it.
     private const long FlushedTogether = 8 << 20;
 
-    // PATH_MAX of Linux.
-    private const int LongestPath = 4096;
-
     private static readonly string ControlPath = PgControlFile.RelativePath.Replace('\\', '/');
-    private readonly byte[] _block = new byte[TarFormat.BlockBytes];
     private readonly Dictionary<string, MemoryStream> _kept = new(StringComparer.Ordinal);
     private readonly HashSet<string> _written = new(StringComparer.Ordinal);
-    private int _blockBytes;
-    private TarHeader? _member;
-    private string? _longName;
     private Stream? _content;
     private long _flushing;
     private FileIncrement.Writer? _increment;
-    private long _left;
-    private int _padding;
-    private bool _ended;
 
     public string Id => root;
 
@@ -49,18 +38,12 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
 
     public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
     {
-        var rest = bytes.Span;
-        while (!rest.IsEmpty)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var count = _member is null ? TakeHeader(rest) : _left > 0 ? TakeContent(rest) : TakePadding(rest);
-            rest = rest[count..];
-        }
-
+        cancellationToken.ThrowIfCancellationRequested();
+        Take(bytes.Span);
         return ValueTask.CompletedTask;
     }
 
-    public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default) => _ended && _member is null
+    public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default) => IsComplete
         ? Task.FromResult(ObjectCommitResult.Created)
         : throw new InvalidDataException("The tar file ends in the middle.");
 
@@ -71,62 +54,39 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
             await _content.DisposeAsync().ConfigureAwait(false);
     }
 
-    private int TakeHeader(ReadOnlySpan<byte> bytes)
-    {
-        var count = Math.Min(bytes.Length, _block.Length - _blockBytes);
-        bytes[..count].CopyTo(_block.AsSpan(_blockBytes));
-        _blockBytes += count;
-        if (_blockBytes < _block.Length)
-            return count;
-        _blockBytes = 0;
-        if (_ended || !_block.AsSpan().ContainsAnyExcept((byte)0))
-            _ended = true;
-        else
-            Begin(TarFormat.Read(_block));
-        return count;
-    }
+    protected override void Begin(TarHeader header) => _content = Open(header);
 
-    private int TakeContent(ReadOnlySpan<byte> bytes)
+    protected override void Append(ReadOnlySpan<byte> content)
     {
-        var count = (int)Math.Min(bytes.Length, _left);
-        _content?.Write(bytes[..count]);
-        _increment?.Write(bytes[..count]);
-        _left -= count;
+        _content?.Write(content);
+        _increment?.Write(content);
         if (_content is FileStream file && file.Position - _flushing >= FlushedTogether)
         {
             Posix.BeginFlush(file.SafeFileHandle, _flushing, file.Position - _flushing);
             _flushing = file.Position;
         }
-
-        if (_left == 0)
-            EndContent();
-        return count;
     }
 
-    private int TakePadding(ReadOnlySpan<byte> bytes)
+    protected override void End(TarHeader header)
     {
-        var count = Math.Min(bytes.Length, _padding);
-        _padding -= count;
-        if (_padding == 0)
-            _member = null;
-        return count;
-    }
+        if (_content is FileStream file)
+        {
+            file.Dispose();
+            Settle(file.Name, header);
+        }
 
-    private void Begin(TarHeader header)
-    {
-        if (_longName is { } path)
-            header = header with { Path = path };
-        _longName = null;
-        (_member, _left, _padding) = (header, header.Kind == TarKind.Directory ? 0 : header.Length, TarFormat.PaddingOf(header.Length));
-        _content = Open(header);
-        if (_left == 0)
-            EndContent();
+        if (_increment is not null)
+        {
+            _increment.Finish();
+            _increment.Dispose();
+            Settle(_increment.Path, header);
+        }
+
+        (_content, _increment) = (null, null);
     }
 
     private Stream? Open(TarHeader header)
     {
-        if (header.Kind == TarKind.LongName)
-            return header.Length <= LongestPath ? new MemoryStream() : throw new InvalidDataException($"The tar file holds a path of {header.Length} bytes.");
         if (header.Kind is TarKind.Other or TarKind.Link)
             return null;
         var path = PathOf(header.Path);
@@ -171,28 +131,6 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
         _written.Add(path);
         _flushing = 0;
         return new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
-    }
-
-    private void EndContent()
-    {
-        if (_content is MemoryStream name && _member!.Kind == TarKind.LongName)
-            _longName = Encoding.UTF8.GetString(name.ToArray()).TrimEnd('\0');
-        if (_content is FileStream file)
-        {
-            file.Dispose();
-            Settle(file.Name, _member!);
-        }
-
-        if (_increment is not null)
-        {
-            _increment.Finish();
-            _increment.Dispose();
-            Settle(_increment.Path, _member!);
-        }
-
-        (_content, _increment) = (null, null);
-        if (_padding == 0)
-            _member = null;
     }
 
     // As root the files get the owner that they had, because the server refuses to run as root and to use what is not its own.
