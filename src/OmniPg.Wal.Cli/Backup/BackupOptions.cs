@@ -68,6 +68,12 @@ internal static class BackupOptions
         static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
     }
 
+    /// <summary>Where the programs of the server lie, by the environment; null where it does not say.</summary>
+    public static string? ProgramFolder => Environment.GetEnvironmentVariable("OMNIPG_PGBIN") is { Length: > 0 } folder ? folder : null;
+
+    /// <summary>The password in the connection string, which the driver does not tell again; null where there is none.</summary>
+    public static string? PasswordOf(Arguments arguments) => new NpgsqlConnectionStringBuilder(ConnectionText(arguments)).Password;
+
     public static NpgsqlDataSource Connect(Arguments arguments) => Connect(ConnectionText(arguments));
 
     /// <summary>The server of a connection string that the option holds, or the environment.</summary>

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace OmniPg.Wal.Cli;
 
-/// <summary>One base backup of the server on this machine: omnipitr-backup-master.</summary>
+/// <summary>One base backup: omnipitr-backup-master.</summary>
 internal sealed class BackupVerb : Verb
 {
     private static readonly Option Destination = Option.Value("--dst-local", "[CODEC[:LEVEL]=]DIR", "where the backup goes; begun with 'init', or the archive itself", "-dl");
@@ -17,11 +17,15 @@ internal sealed class BackupVerb : Verb
     private static readonly Option Meta = Option.Flag("--meta", "write the lines of OmniPITR's meta file beside the backup");
     private static readonly Option NoPageChecksums = Option.Flag("--no-verify-checksums", "do not compare the pages of a cluster with data checksums with them");
     private static readonly Option Incremental = Option.Value("--incremental", "ID", "back up only what was changed since that backup, or since the newest ('latest'): PostgreSQL 17 with summarize_wal");
+    private static readonly Option Method = Option.Value("--method", "NAME", "who reads the server's data: 'files', this program on the server's machine (default), or 'pg_basebackup', the server itself, from anywhere");
+    private static readonly Option Bin = Option.Value("--pg-bin", "DIR", "folder of pg_basebackup (default: OMNIPG_PGBIN, the usual places and PATH)");
+    private static readonly Option Staging = Option.Value("--staging", "DIR", "where pg_basebackup puts the tar files of a cluster with tablespaces meanwhile: room for all of it");
+    private static readonly Option FromStandby = Option.Flag("--from-standby", "refuse a server that is no standby");
     private static readonly Option DataDirectory = CommonOptions.DataDirectory with { Help = "data directory of the server (default: asked of the server)" };
 
     public override string Name => "backup";
 
-    public override string Summary => "make a base backup of the server on this machine";
+    public override string Summary => "make a base backup of a server";
 
     public override string Example => "omnipg-wal backup --connection 'Host=/run/postgresql;Username=backup' --dst-local zstd=/mnt/backup --archive /mnt/archive";
 
@@ -29,7 +33,8 @@ internal sealed class BackupVerb : Verb
     public override string LogName => "omnipitr-backup-master";
 
     public override IReadOnlyList<Option> Options { get; } =
-        [BackupOptions.Connection, .. BackupOptions.ServerWords, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, Exclude, DigestOption, Meta, NoPageChecksums, Incremental, CommonOptions.MaxRate, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json, .. OldBackupOptions.Refused];
+        [BackupOptions.Connection, .. BackupOptions.ServerWords, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, Exclude, DigestOption, Meta, NoPageChecksums, Incremental,
+         Method, Bin, Staging, FromStandby, CommonOptions.MaxRate, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json, .. OldBackupOptions.Refused];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
@@ -44,9 +49,13 @@ internal sealed class BackupVerb : Verb
         options.VerifyPages = !arguments.Has(NoPageChecksums);
         options.IncrementOf = arguments.Get(Incremental);
         options.MaxRate = arguments.Bytes(CommonOptions.MaxRate);
+        options.RequireStandby = arguments.Has(FromStandby);
+        SetMethod(options, arguments);
         var store = StoreOptions.Open(location.Path, arguments, context.Logs);
         var archive = BackupOptions.OpenIfGiven(arguments, BackupOptions.Archive, context);
         await using var server = BackupOptions.Connect(arguments);
+        if (options.Method == BackupMethod.PgBaseBackup)
+            options.Password = BackupOptions.PasswordOf(arguments);
         using var progress = ProgressLine.Start(context);
         var result = await new BaseBackup(server, store, archive, options, context.Logs, context.Time).RunAsync(progress, cancellationToken);
         progress?.Dispose();
@@ -88,6 +97,20 @@ internal sealed class BackupVerb : Verb
         {
             throw new UsageException($"The option {DigestOption.Name} is wrong: {unknown.Message}");
         }
+    }
+
+    private static void SetMethod(BaseBackupOptions options, Arguments arguments)
+    {
+        options.Method = arguments.Get(Method) switch
+        {
+            null or "files" => BackupMethod.Files,
+            "pg_basebackup" => BackupMethod.PgBaseBackup,
+            "walsender" => throw new UsageException($"The option {Method.Name} is wrong: 'walsender', the replication protocol without a program, is not there; 'pg_basebackup' reads the same."),
+            var other => throw new UsageException($"The option {Method.Name} is wrong: '{other}' is neither 'files' nor 'pg_basebackup'."),
+        };
+        (options.BinDirectory, options.StagingDirectory) = (arguments.Get(Bin), arguments.Get(Staging));
+        if (options.Method == BackupMethod.PgBaseBackup)
+            options.BinDirectory ??= BackupOptions.ProgramFolder;
     }
 
     private static WalLocation Location(Arguments arguments)

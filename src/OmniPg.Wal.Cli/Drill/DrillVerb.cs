@@ -71,7 +71,7 @@ internal sealed class DrillVerb : Verb
             BackupId = RecoveryOptions.BackupOf(arguments),
             Target = RecoveryOptions.TargetOf(arguments),
             RestoreCommand = RecoveryOptions.CommandOf(arguments),
-            BinDirectory = arguments.Get(Bin) ?? (Environment.GetEnvironmentVariable("OMNIPG_PGBIN") is { Length: > 0 } folder ? folder : null),
+            BinDirectory = arguments.Get(Bin) ?? BackupOptions.ProgramFolder,
             Keep = arguments.Has(Keep),
             SqlFiles = arguments.All(Sql),
             RequireAmcheck = checks.Contains("amcheck"),

@@ -10,6 +10,7 @@ internal sealed class MonitorVerb : Verb
     private static readonly Option StateDirectory = Option.Value("--state-dir", "DIR", "for the same: where it is remembered what has been read");
     private static readonly Option From = Option.Value("--from", "WHEN", "for the check errors: 'YYYY-MM-DD HH:MM:SS', local time, or seconds back (default: since the last call)");
     private static readonly Option Slot = Option.Value("--slot", "NAME", "replication slot of the receiver, whose confirmed WAL counts as safe");
+    private static readonly Option Receiver = Option.Value("--receiver", "DIR", "directory of that receiver, where --archive is one of its destinations: what lies there is on its way, not lost");
     private static readonly Option Warning = Option.Many("--warning", "[NAME=]N", "value of a check above which it is a warning, in seconds, bytes or files", "-w");
     private static readonly Option Critical = Option.Many("--critical", "[NAME=]N", "value of a check above which it is critical");
     private static readonly Option Timeout = Option.Value("--timeout", "SEC", "how long the server, and each store, may take to answer (default 30)");
@@ -22,7 +23,7 @@ internal sealed class MonitorVerb : Verb
     public override string Example => "omnipg-wal monitor --connection 'Host=db1;Username=monitor' --archive /mnt/archive --source /mnt/backup --format nagios";
 
     public override IReadOnlyList<Option> Options { get; } =
-        [Checks, BackupOptions.Connection, BackupOptions.Archive, BackupOptions.Source, Slot, Warning, Critical, Timeout, Format, Logs, StateDirectory, From, .. StoreOptions.All];
+        [Checks, BackupOptions.Connection, BackupOptions.Archive, BackupOptions.Source, Slot, Receiver, Warning, Critical, Timeout, Format, Logs, StateDirectory, From, .. StoreOptions.All];
 
     // Its codes are those of monitoring plugins, whatever the format.
     protected override int UsageCode => NagiosLine.Unknown;
@@ -82,7 +83,7 @@ internal sealed class MonitorVerb : Verb
             limits[check] = (limits.GetValueOrDefault(check) ?? new(null, null)) with { Warning = value };
         foreach (var (check, value) in arguments.All(Critical).Select(text => LimitOf(Critical, text, checks)))
             limits[check] = (limits.GetValueOrDefault(check) ?? new(null, null)) with { Critical = value };
-        var options = new WalMonitorOptions { Checks = checks.Length > 0 ? checks : null, Slot = arguments.Get(Slot), Thresholds = limits };
+        var options = new WalMonitorOptions { Checks = checks.Length > 0 ? checks : null, Slot = arguments.Get(Slot), ReceiverDirectory = arguments.Get(Receiver), Thresholds = limits };
         options.Timeout = arguments.Seconds(Timeout) ?? options.Timeout;
         return options;
     }

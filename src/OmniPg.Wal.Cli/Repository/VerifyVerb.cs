@@ -7,6 +7,7 @@ internal sealed class VerifyVerb : Verb
 {
     // Not from the environment, where it stands for 'backup': whoever verifies a copy elsewhere does not mean it.
     private static readonly Option Connection = BackupOptions.Connection with { Help = "the server that archives here, in the driver's words: tells of each gap whether it fills by itself" };
+    private static readonly Option Receiver = Option.Value("--receiver", "DIR", "with --connection: the directory of the receiver that delivers here; what lies there is on its way, not lost");
     private static readonly Option Validate = Option.Value("--validate", "LEVEL", "none, header or full (default)");
 
     public override string Name => "verify";
@@ -15,7 +16,7 @@ internal sealed class VerifyVerb : Verb
 
     public override string Example => "omnipg-wal verify --archive /mnt/archive --connection 'Host=db1;Username=monitor'";
 
-    public override IReadOnlyList<Option> Options { get; } = [.. StoreOptions.OfArchive, Connection, Validate, CommonOptions.UnknownVersion, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [.. StoreOptions.OfArchive, Connection, Receiver, Validate, CommonOptions.UnknownVersion, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
@@ -23,7 +24,7 @@ internal sealed class VerifyVerb : Verb
         var repository = new WalRepository(StoreOptions.OpenArchiveToRead(arguments, context), context.Logs);
         using var progress = ProgressLine.Start(context);
         await using var server = arguments.Get(Connection) is { } text ? BackupOptions.Connect(text) : null;
-        var options = new WalVerifyOptions { Server = server, Validation = CommonOptions.Validation(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments) };
+        var options = new WalVerifyOptions { Server = server, ReceiverDirectory = arguments.Get(Receiver), Validation = CommonOptions.Validation(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments) };
         var result = await repository.VerifyAsync(options, progress, cancellationToken);
         progress?.Dispose();
         if (arguments.Has(CommonOptions.Json))

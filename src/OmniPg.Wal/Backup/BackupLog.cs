@@ -38,6 +38,15 @@ internal static partial class BackupLog
     [LoggerMessage(2512, LogLevel.Error, "Base backup {Id} may count or not: the answer to its publication was lost, and the store does not tell. Its parts stay: {Reason}")]
     public static partial void MayCount(ILogger log, string id, string reason);
 
+    [LoggerMessage(2513, LogLevel.Error, "The server told pg_basebackup of damaged pages, {Pages} or more; the backup holds them as they are.")]
+    public static partial void DamagedByServer(ILogger log, long pages);
+
+    [LoggerMessage(2515, LogLevel.Information, "{Files} files of {Directory} were there as the backup holds them, and stayed.")]
+    public static partial void Kept(ILogger log, string directory, long files);
+
+    [LoggerMessage(2514, LogLevel.Debug, "pg_basebackup: {Line}")]
+    public static partial void ProgramSaid(ILogger log, string line);
+
     [LoggerMessage(2506, LogLevel.Error, "Block {Block} of {File} is damaged on the server: it has the checksum {Stored} instead of {Computed}. The backup holds it as it is.")]
     public static partial void DamagedPage(ILogger log, uint block, string file, ushort stored, ushort computed);
 

@@ -14,7 +14,7 @@ internal sealed class BackupRun(
     private static readonly TimeSpan PauseBetweenLooks = TimeSpan.FromMilliseconds(200);
     private readonly List<BackupPart> _stored = [];
     private readonly BackupCatalog _catalog = new(store);
-    private readonly BackupSource _source = new(session, time, options.Exclude);
+    private readonly IBackupSource _source = options.Method == BackupMethod.Files ? new BackupSource(session, time, options) : new PgBaseBackupSource(session, options, log);
     private readonly RateLimit? _limit = RateLimit.Of(options.MaxRate, time);
     private readonly Codec _codec = Codec.Parse(options.Codec);
     private readonly BackupDigests _digests = new(options.Digests);
@@ -24,11 +24,14 @@ internal sealed class BackupRun(
     private BackupInfo? _prior;
     private string _id = "";
     private bool _mayCount;
-    private long _vanished;
-    private long _shortened;
     private long _toldPages;
 
     private ServerFacts Facts => _source.Facts;
+
+    /// <summary>What only who reads the files itself can tell; null where a program of the server's does.</summary>
+    private BackupSource? Own => _source as BackupSource;
+
+    private PageCheck? Pages => Own?.Pages;
 
     /// <summary>The objects written so far; none when they may be those of a backup by now.</summary>
     public IEnumerable<string> Keys => _mayCount ? [] : Objects.Select(static p => p.Key);
@@ -51,11 +54,11 @@ internal sealed class BackupRun(
                 await EncryptedNames.RequireNoneAsync(archive, last, cancellationToken).ConfigureAwait(false);
         }
 
-        if (options.VerifyPages)
-            await _source.CheckPagesAsync(TellPage, cancellationToken).ConfigureAwait(false);
-        await _source.StartAsync(options.Label, options.FastCheckpoint, cancellationToken).ConfigureAwait(false);
+        if (options.VerifyPages && Own is not null)
+            await Own.CheckPagesAsync(TellPage, cancellationToken).ConfigureAwait(false);
+        await _source.StartAsync(cancellationToken).ConfigureAwait(false);
         if (_prior is not null)
-            await _source.FollowAsync(_prior, priorPaths, cancellationToken).ConfigureAwait(false);
+            await Own!.FollowAsync(_prior, priorPaths, cancellationToken).ConfigureAwait(false);
         var tablespaces = await StoreDataAsync(cancellationToken).ConfigureAwait(false);
         if (archive is not null)
             await _source.Wal().ArriveAsync(archive, options.WalTimeout, time, cancellationToken).ConfigureAwait(false);
@@ -70,16 +73,16 @@ internal sealed class BackupRun(
         await presence.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
         await PublishAsync(info, cancellationToken).ConfigureAwait(false);
         await RequireNothingLostAsync(info, cancellationToken).ConfigureAwait(false);
-        return new BaseBackupResult(info, _source.Manifest.Files, _vanished, _shortened)
+        return new BaseBackupResult(info, _source.Files, _source.Vanished, _source.Shortened)
         {
-            DamagedPages = _source.Pages?.Damaged, DamagedPageCount = _source.Pages?.Count ?? 0, DamagedFiles = _source.Pages?.Files, DamagedFileCount = _source.Pages?.FileCount ?? 0,
+            DamagedPages = Pages?.Damaged, DamagedPageCount = _source.DamagedPages, DamagedFiles = Pages?.Files, DamagedFileCount = Pages?.FileCount ?? 0,
         };
     }
 
     /// <summary>Tells how many damaged pages there are besides those that were told one by one.</summary>
     public void TellPages()
     {
-        if (_source.Pages is { } pages && pages.Count > _toldPages)
+        if (Pages is { } pages && pages.Count > _toldPages)
             BackupLog.DamagedPages(log, pages.Count, pages.FileCount, _toldPages);
     }
 
@@ -106,7 +109,9 @@ internal sealed class BackupRun(
 
     private async Task LookAsync(CancellationToken cancellationToken)
     {
-        await _source.LookAsync(options.DataDirectory, cancellationToken).ConfigureAwait(false);
+        await _source.LookAsync(cancellationToken).ConfigureAwait(false);
+        if (options.RequireStandby && !Facts.IsStandby)
+            throw new WalBackupException("wal.backup.server", "The backup was to be read from a standby, and the server is a primary.", "Connect to a standby; after a switchover the roles are the other way round.");
         if (Facts.IsStandby && archive is null)
             throw new WalBackupException("wal.backup.server", "A backup from a standby needs the WAL archive of its cluster: the last segment is still being received.", "Name the archive.");
         _id = BackupInfo.IdAt(Facts.Now);
@@ -125,7 +130,7 @@ internal sealed class BackupRun(
         if (string.CompareOrdinal(_prior.Id, _id) >= 0)
             throw WalBackupException.Increment(_prior.Id, $"by the server's clock this backup would begin at '{_id}', not after it", "Set the server's clock right, or make a full backup.");
         await RequireNoneDroppedAsync(_prior, cancellationToken).ConfigureAwait(false);
-        await _source.RequireIncrementableAsync(_prior, cancellationToken).ConfigureAwait(false);
+        await Own!.RequireIncrementableAsync(_prior, cancellationToken).ConfigureAwait(false);
         return await BackupParts.ReadPathsAsync(store, _prior, cancellationToken).ConfigureAwait(false);
     }
 
@@ -244,9 +249,8 @@ internal sealed class BackupRun(
     private async Task<IReadOnlyList<BackupTablespace>> StoreDataAsync(CancellationToken cancellationToken)
     {
         var tablespaces = _source.Tablespaces();
-        foreach (var tablespace in tablespaces)
-            _stored.Add(await StoreTarAsync($"{tablespace.Oid}.tar", tablespace.Oid, _source.Tablespace(tablespace), cancellationToken).ConfigureAwait(false));
-        _stored.Add(await StoreTarAsync("base.tar", 0, _source.Base(new BaseShape(IncludesWal: archive is null), cancellationToken), cancellationToken).ConfigureAwait(false));
+        await foreach (var (oid, tar) in _source.ReadAsync(tablespaces, includesWal: archive is null, cancellationToken).ConfigureAwait(false))
+            _stored.Add(await StoreAsync(oid == 0 ? "base.tar" : $"{oid}.tar", oid, tar, cancellationToken).ConfigureAwait(false));
         if (session.PgVersion >= BackupSource.FirstWithSummaries)
         {
             using var content = new MemoryStream(_source.ManifestContent, writable: false);
@@ -263,14 +267,6 @@ internal sealed class BackupRun(
     {
         var presence = await ArchivePresence.BeginAsync(place, cancellationToken).ConfigureAwait(false);
         await presence.RequireAsync(Facts.SystemIdentifier, cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task<BackupPart> StoreTarAsync(string name, uint tablespace, TarSource source, CancellationToken cancellationToken)
-    {
-        await using var closing = source.ConfigureAwait(false);
-        var part = await StoreAsync(name, tablespace, source, cancellationToken).ConfigureAwait(false);
-        (_vanished, _shortened) = (_vanished + source.Vanished, _shortened + source.Shortened);
-        return part;
     }
 
     private async Task<BackupPart> StoreAsync(string name, uint tablespace, ICopySource source, CancellationToken cancellationToken)
@@ -315,7 +311,7 @@ internal sealed class BackupRun(
             Format = _prior is null ? BackupInfo.CurrentFormat : BackupInfo.IncrementalFormat, IncrementOf = _prior?.Id, Manifest = _manifest, Digests = _sums.Count == 0 ? null : _sums,
             Id = _id, Label = options.Label, Started = Facts.Now, Stopped = _source.End!.Now, StartLsn = _source.Start, StopLsn = _source.End.StopLsn, Timeline = wal.From.Timeline,
             WalFrom = wal.From, WalTo = wal.To, IncludesWal = archive is null, SystemIdentifier = Facts.SystemIdentifier, PgVersion = session.PgVersion,
-            WalSegmentSize = _source.Control.SegmentSize, FromStandby = Facts.IsStandby, DamagedPages = _source.Pages is { Count: > 0 and var damaged } ? (int)Math.Min(damaged, int.MaxValue) : null, Tablespaces = tablespaces, Parts = [.. _stored],
+            WalSegmentSize = _source.SegmentSize, FromStandby = Facts.IsStandby, DamagedPages = _source.DamagedPages is > 0 and var damaged ? (int)Math.Min(damaged, int.MaxValue) : null, Tablespaces = tablespaces, Parts = [.. _stored],
         };
     }
 

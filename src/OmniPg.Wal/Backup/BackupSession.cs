@@ -88,9 +88,45 @@ internal sealed class BackupSession : IAsyncDisposable
         var sql = PgVersion >= FirstRenamed ? "SELECT pg_catalog.pg_backup_start($1, $2)" : "SELECT pg_catalog.pg_start_backup($1, $2, false)";
         _open = true;
         var start = await RowAsync(sql, r => r.GetFieldValue<NpgsqlLogSequenceNumber>(0), [new() { Value = label }, new() { Value = isFast }], cancellationToken).ConfigureAwait(false);
+        Watch();
+        return start;
+    }
+
+    /// <summary>Whose session it is, and whether she may copy the cluster over a replication connection.</summary>
+    public Task<(string Role, bool MayReplicate)> RoleAsync(CancellationToken cancellationToken) => RowAsync(
+        "SELECT session_user::text, EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = session_user AND (r.rolreplication OR r.rolsuper))",
+        r => (r.GetString(0), r.GetBoolean(1)),
+        [],
+        cancellationToken);
+
+    /// <summary>The tablespaces besides the cluster's own two; the folder of one in place is relative.</summary>
+    public async Task<IReadOnlyList<BackupTablespace>> TablespacesAsync(CancellationToken cancellationToken)
+    {
+        var found = new List<BackupTablespace>();
+        await ReadAsync(
+            "SELECT t.oid, pg_catalog.pg_tablespace_location(t.oid) FROM pg_catalog.pg_tablespace t WHERE t.spcname NOT IN ('pg_default', 'pg_global') ORDER BY 1",
+            async reader =>
+            {
+                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    found.Add(new BackupTablespace(reader.GetFieldValue<uint>(0), reader.GetString(1)));
+                return true;
+            },
+            [],
+            cancellationToken).ConfigureAwait(false);
+        return found;
+    }
+
+    /// <summary>What the server's clock says.</summary>
+    public Task<DateTimeOffset> NowAsync(CancellationToken cancellationToken) => RowAsync("SELECT pg_catalog.clock_timestamp()", r => r.GetFieldValue<DateTimeOffset>(0), [], cancellationToken);
+
+    /// <summary>The server as a client program is told it.</summary>
+    public Dictionary<string, string?> Variables(string role, string? password) => LibpqVariables.Of(_connection, role, password);
+
+    /// <summary>Asks the server every few seconds from now on whether it is still there.</summary>
+    public void Watch()
+    {
         _ending = new CancellationTokenSource();
         _beating = BeatAsync(_ending.Token);
-        return start;
     }
 
     /// <summary>How the server lays out its files, and whether it makes WAL summaries.</summary>

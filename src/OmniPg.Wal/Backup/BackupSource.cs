@@ -6,7 +6,10 @@ using OmniPg.Shared;
 namespace OmniPg.Wal;
 
 /// <summary>The server whose files are read between the start and the stop of a backup, as tar files: tablespaces, data directory, control file, label.</summary>
-internal sealed class BackupSource(BackupSession session, TimeProvider time, IReadOnlyList<string>? exclude = null)
+/// <param name="session">The session with the server.</param>
+/// <param name="time">Clock of pauses, and of what is no file.</param>
+/// <param name="options">Of a backup; null where the caller tells what it needs itself.</param>
+internal sealed class BackupSource(BackupSession session, TimeProvider time, BaseBackupOptions? options = null) : IBackupSource
 {
     /// <summary>The first major version that summarizes its WAL, so that incremental backups can be made.</summary>
     public const int FirstWithSummaries = 17;
@@ -14,7 +17,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     // PG_DATA_CHECKSUM_VERSION (bufpage.h); PostgreSQL 19 has further numbers for clusters that are on the way there.
     private const uint ChecksumsOn = 1;
 
-    private DataFiles _files = null!;
+    private ClusterFiles _files = null!;
     private IncrementPlan? _plan;
     private BackupInfo? _prior;
     private (int BlockBytes, uint FileBlocks, bool IsSummarizing)? _layout;
@@ -38,6 +41,31 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     /// <summary>Known when the data has been read.</summary>
     public BackupEnd? End { get; private set; }
 
+    public int SegmentSize => Control.SegmentSize;
+
+    public int Files => Manifest.Files;
+
+    public long Vanished { get; private set; }
+
+    public long Shortened { get; private set; }
+
+    public long DamagedPages => Pages?.Count ?? 0;
+
+    Task IBackupSource.LookAsync(CancellationToken cancellationToken) => LookAsync(options!.DataDirectory, cancellationToken);
+
+    Task IBackupSource.StartAsync(CancellationToken cancellationToken) => StartAsync(options!.Label, options.FastCheckpoint, cancellationToken);
+
+    public async IAsyncEnumerable<(uint Tablespace, ICopySource Tar)> ReadAsync(
+        IReadOnlyList<BackupTablespace> tablespaces, bool includesWal, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var (oid, tar) in tablespaces.Select(t => (t.Oid, Tablespace(t))).Append((0u, Base(new BaseShape(includesWal), cancellationToken))))
+        {
+            await using var closing = tar.ConfigureAwait(false);
+            yield return (oid, tar);
+            (Vanished, Shortened) = (Vanished + tar.Vanished, Shortened + tar.Shortened);
+        }
+    }
+
     /// <summary>Asks the server who it is, and looks whether the data directory is its own.</summary>
     /// <param name="dataDirectory">The directory; null asks the server.</param>
     /// <param name="cancellationToken">Cancels.</param>
@@ -48,7 +76,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
             ?? throw new WalBackupException("wal.backup.privilege", "The server does not tell this role its data directory.", "Name the directory, or GRANT pg_read_all_settings TO the role.");
         Control = await PgControlFile.ReadAsync(DataDirectory, time, cancellationToken).ConfigureAwait(false);
         RequireSameServer();
-        _files = new DataFiles(DataDirectory, Facts.StatisticsFolder, exclude);
+        _files = new ClusterFiles(DataDirectory, Facts.StatisticsFolder, options?.Exclude);
     }
 
     public async Task StartAsync(string label, bool isFast, CancellationToken cancellationToken)
@@ -171,9 +199,9 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
             End = End with { Label = $"{End.Label}{BackupLabel.IncrementalLsn}: {prior.StartLsn}\n{BackupLabel.IncrementalTimeline}: {prior.Timeline}\n" };
         }
 
-        yield return Content(DataFiles.LabelFile, Encoding.UTF8.GetBytes(End.Label));
+        yield return Content(ClusterFiles.LabelFile, Encoding.UTF8.GetBytes(End.Label));
         if (End.TablespaceMap.Length > 0)
-            yield return Content(DataFiles.MapFile, Encoding.UTF8.GetBytes(shape.TablespaceMap?.Invoke(End.TablespaceMap) ?? End.TablespaceMap));
+            yield return Content(ClusterFiles.MapFile, Encoding.UTF8.GetBytes(shape.TablespaceMap?.Invoke(End.TablespaceMap) ?? End.TablespaceMap));
         foreach (var name in shape.IncludesWal ? Wal().Segments : [])
         {
             var folder = Path.Combine(DataDirectory, "pg_wal");

@@ -11,6 +11,29 @@ public sealed class BaseBackupOptions : ICheckedOptions
 
     private const int LongestLabel = 1024;
 
+    /// <summary>Who reads the server's data. <see cref="BackupMethod.PgBaseBackup"/> needs neither the server's machine nor rights on its files; it takes no <see cref="DataDirectory"/>, <see cref="Exclude"/> or <see cref="IncrementOf"/>.</summary>
+    /// <value>Default <see cref="BackupMethod.Files"/>.</value>
+    public BackupMethod Method { get; set; }
+
+    /// <summary>Whether the server has to be a standby, so that no backup burdens a primary after a switchover; otherwise either will do. What OmniPITR had <c>omnipitr-backup-slave</c> for.</summary>
+    /// <value>Default false.</value>
+    public bool RequireStandby { get; set; }
+
+    /// <summary>The folder with <c>pg_basebackup</c> of the server's major version or a later one; null looks in the usual places and in <c>PATH</c>. For <see cref="BackupMethod.PgBaseBackup"/> alone.</summary>
+    /// <value>Default null.</value>
+    public string? BinDirectory { get; set; }
+
+    /// <summary>
+    /// A folder with room for the whole cluster, uncompressed, where the tar files lie until they are stored; one backup at a time uses it. For <see cref="BackupMethod.PgBaseBackup"/> of a cluster with tablespaces,
+    /// of which it writes no tar files into a pipe; one without passes through a pipe and needs no room.
+    /// </summary>
+    /// <value>Default null: a cluster with tablespaces is refused.</value>
+    public string? StagingDirectory { get; set; }
+
+    /// <summary>The role's password for <c>pg_basebackup</c>, handed over in its environment; null leaves it to <c>PGPASSWORD</c> and the password file, because a data source does not tell the one it has.</summary>
+    /// <value>Default null.</value>
+    public string? Password { get; set; }
+
     /// <summary>The server's data directory on this machine; null asks the server, which needs <c>pg_read_all_settings</c>.</summary>
     /// <value>Default null.</value>
     public string? DataDirectory { get; set; }
@@ -86,11 +109,34 @@ public sealed class BaseBackupOptions : ICheckedOptions
 
         check.Positive(WalTimeout);
         foreach (var pattern in Exclude)
-            check.That(pattern is { Length: > 0 } && pattern[0] != '/' && !DataFiles.IsServers(pattern), $"Exclude '{pattern}' must be a path below the data directory, and none of the server's own files.");
+            check.That(pattern is { Length: > 0 } && pattern[0] != '/' && !ClusterFiles.IsServers(pattern), $"Exclude '{pattern}' must be a path below the data directory, and none of the server's own files.");
         foreach (var digest in Digests)
             check.That(BackupDigests.Known.Contains(digest), $"Digest '{digest.Name}' must be one of {string.Join(", ", BackupDigests.Known)}.");
         check.That(Digests.Distinct().Count() == Digests.Count, "No digest can be asked for twice.");
         check.That(IncrementOf is null or Latest || BackupInfo.IsId(IncrementOf), $"IncrementOf '{IncrementOf}' must be the id of a backup, or '{Latest}'.");
         check.AtLeast(MaxRate, RateLimit.Least);
+        CheckMethod(check);
     }
+
+    private void CheckMethod(OptionsCheck check)
+    {
+        check.Path(BinDirectory);
+        check.Path(StagingDirectory);
+        check.Defined<BackupMethod>(Method);
+        var isProgram = Method == BackupMethod.PgBaseBackup;
+        check.That(isProgram || (BinDirectory, StagingDirectory, Password) is (null, null, null), "BinDirectory, StagingDirectory and Password are for the method PgBaseBackup.");
+        check.That(!isProgram || DataDirectory is null, "DataDirectory is for the method Files: the server itself reads its files.");
+        check.That(!isProgram || Exclude.Count == 0, "Exclude is for the method Files: the server itself says what belongs into a backup.");
+        check.That(!isProgram || IncrementOf is null, "IncrementOf is for the method Files.");
+    }
+}
+
+/// <summary>Who reads the data of a base backup.</summary>
+public enum BackupMethod
+{
+    /// <summary>This process, on the server's machine, between <c>pg_backup_start</c> and <c>pg_backup_stop</c>.</summary>
+    Files = 0,
+
+    /// <summary>The server, for <c>pg_basebackup</c> on this machine, over a replication connection: the role needs the attribute REPLICATION.</summary>
+    PgBaseBackup = 1,
 }

@@ -73,7 +73,9 @@ public sealed class RestoreDrill
         }
 
         result = result with { Backup = backup, Findings = _options.BackupId is null ? await PassedOverAsync(backup, cancellationToken).ConfigureAwait(false) : [] };
-        var program = await ServerPrograms.FindAsync(backup.PgVersion, _options.BinDirectory, cancellationToken).ConfigureAwait(false);
+        var (program, tried) = await ServerPrograms.FindAsync("postgres", backup.PgVersion, v => v == backup.PgVersion, _options.BinDirectory, cancellationToken).ConfigureAwait(false);
+        if (program is null)
+            throw WalDrillException.Programs(backup.PgVersion, _options.BinDirectory, tried);
         await DrillScratch.SweepAsync(_options.ScratchDirectory, _log, cancellationToken).ConfigureAwait(false);
         using var scratch = MakeScratch(await NeededAsync(backup, cancellationToken).ConfigureAwait(false));
         try

@@ -33,7 +33,7 @@ public sealed class WalMonitor
     /// <param name="loggerFactory">Where to log; nowhere when null.</param>
     /// <param name="timeProvider">Clock of <see cref="WalMonitorOptions.Timeout"/>, and of ages where no server is asked; that of the system when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work: all failures at once.</exception>
-    /// <exception cref="ArgumentException">There is nothing to look at.</exception>
+    /// <exception cref="ArgumentException">There is nothing to look at, or a receiver's directory is named without a server or without an archive.</exception>
     public WalMonitor(
         NpgsqlDataSource? server, IObjectStore? archive, IObjectStore? backups = null, WalMonitorOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
     {
@@ -41,6 +41,8 @@ public sealed class WalMonitor
             throw new ArgumentException("A server, an archive or a store of backups is needed.", nameof(server));
         (_server, _archive, _backups, _loggers, _time) = (server, archive, backups, loggerFactory, timeProvider ?? TimeProvider.System);
         _options = OptionsCheck.Require(options ?? new WalMonitorOptions());
+        if (_options.ReceiverDirectory is not null && (server is null || archive is null))
+            throw new ArgumentException("A receiver's directory tells of gaps of an archive, which a server has to judge: both are needed.", nameof(options));
     }
 
     /// <summary>Looks once.</summary>
@@ -52,7 +54,7 @@ public sealed class WalMonitor
         using var activity = WalTelemetry.Source.StartActivity("wal.monitor");
         var server = await AskAsync(_server, (source, token) => ArchivingServer.AskAsync(source, _options.Slot, token), cancellationToken).ConfigureAwait(false);
         // After the server: what it calls archived has to be in the list.
-        var archive = await AskAsync(_archive, (store, token) => Archive.AskAsync(store, server.Found, _server, token), cancellationToken).ConfigureAwait(false);
+        var archive = await AskAsync(_archive, (store, token) => Archive.AskAsync(store, server.Found, _server, _options.ReceiverDirectory, token), cancellationToken).ConfigureAwait(false);
         var backups = await AskAsync(_backups, (store, token) => new BackupCatalog(store, _loggers).ListAsync(static _ => { }, token), cancellationToken).ConfigureAwait(false);
         var previous = Interlocked.Exchange(ref _previous, server.Found ?? Volatile.Read(ref _previous));
         var result = new MonitorFindings(_options, server, archive, backups, server.Found?.Now ?? _time.GetUtcNow(), previous).ToResult();
@@ -115,8 +117,9 @@ public sealed class WalMonitor
     /// <param name="Reach">How far it reaches; null when the server did not answer.</param>
     internal sealed record Archive(string Id, long Segments, IReadOnlyList<WalGap> Gaps, ArchiveReach? Reach)
     {
-        public static async Task<Archive> AskAsync(IObjectStore archive, ArchivingServer? server, NpgsqlDataSource? source, CancellationToken cancellationToken)
+        public static async Task<Archive> AskAsync(IObjectStore archive, ArchivingServer? server, NpgsqlDataSource? source, string? receiver, CancellationToken cancellationToken)
         {
+            server = server is null ? null : await server.WithReceivedAsync(receiver, cancellationToken).ConfigureAwait(false);
             var presence = await ArchivePresence.BeginAsync(archive, cancellationToken).ConfigureAwait(false);
             var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);
             await presence.RequireAsync(server?.SystemIdentifier, cancellationToken).ConfigureAwait(false);

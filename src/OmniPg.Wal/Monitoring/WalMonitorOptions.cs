@@ -32,6 +32,10 @@ public sealed class WalMonitorOptions : ICheckedOptions
     /// <value>Default null: there is no receiver.</value>
     public string? Slot { get; set; }
 
+    /// <summary>The directory of that receiver, where the archive is one of its destinations: what lies there, complete or in part, is on its way, not lost. Needs a server.</summary>
+    /// <value>Default null: the archive is the receiver's directory itself, or there is no receiver, or it cannot be reached from here.</value>
+    public string? ReceiverDirectory { get; set; }
+
     /// <summary>How long the server, and each store, may take to answer.</summary>
     /// <value>Default 30 seconds.</value>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
@@ -50,6 +54,7 @@ public sealed class WalMonitorOptions : ICheckedOptions
         foreach (var (named, limits) in Thresholds ?? new Dictionary<WalCheck, WalThreshold>())
             check.That(limits is not null && !(limits.Warning > limits.Critical), $"Thresholds[{named}] must have a warning that is not above critical.");
         check.That(Slot is null || Slot.Length > 0, "Slot must not be empty.");
+        check.Path(ReceiverDirectory);
         check.Positive(Timeout);
     }
 }

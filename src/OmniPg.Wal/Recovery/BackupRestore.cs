@@ -19,6 +19,9 @@ public sealed class BackupRestore
     // A recovery to a target needs a command (validateRecoveryParameters of xlogrecovery.c). This one has no file, and then the server takes what lies in pg_wal.
     private const string NoArchive = "false";
 
+    // What a restored cluster gets anew, or must not have: the server's own backup of a standby holds the file that makes it one.
+    private static readonly string[] NotRestored = [ClusterFiles.MapFile, ClusterFiles.RecoverySignal, ClusterFiles.StandbySignal];
+
     private readonly IObjectStore _store;
     private readonly IObjectStore? _archive;
     private readonly BackupRestoreOptions _options;
@@ -44,7 +47,7 @@ public sealed class BackupRestore
     }
 
     /// <summary>Restores into a folder.</summary>
-    /// <param name="directory">The folder: empty, or not there yet below one that is.</param>
+    /// <param name="directory">The folder: empty, or not there yet below one that is; with <see cref="BackupRestoreOptions.Delta"/> also one with an older state of the cluster.</param>
     /// <param name="progress">Told after every buffer; null tells nobody.</param>
     /// <param name="cancellationToken">Cancels; what is there then is no cluster that a server would start.</param>
     /// <returns>The backup that was restored.</returns>
@@ -61,15 +64,21 @@ public sealed class BackupRestore
         var chain = await new BackupCatalog(_store, _loggers).ChainAsync(backup, cancellationToken).ConfigureAwait(false);
         try
         {
+            // An incremental backup changes files in place, which may have a second name elsewhere: of a chain all are written anew.
+            var delta = _options.Delta ? new DeltaTarget(backup, keepsFiles: chain.Count == 1, directory, [.. places.Where(p => p.Part.Tablespace != 0).Select(p => (p.Part.Tablespace, p.Folder))]) : null;
+            delta?.Require();
             foreach (var place in places)
-                PrepareEmpty(place.Folder);
+                Prepare(place.Folder);
             // Before the first file: some of them hold secrets, and get their own mode when they are written.
             foreach (var place in places)
                 Close(place.Folder);
+            delta?.Begin();
             var manifest = Array.Empty<byte>();
             foreach (var member in chain)
-                manifest = await ExtractAsync(member, places, progress, cancellationToken).ConfigureAwait(false);
-            Finish(chain, directory, places, manifest);
+                manifest = await ExtractAsync(member, places, delta, progress, cancellationToken).ConfigureAwait(false);
+            Finish(chain, directory, places, manifest, delta);
+            if (delta is not null)
+                BackupLog.Kept(_log, directory, delta.KeptFiles);
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
@@ -120,7 +129,7 @@ public sealed class BackupRestore
             : folder;
     }
 
-    private static void PrepareEmpty(string folder)
+    private void Prepare(string folder)
     {
         if (!Directory.Exists(folder))
         {
@@ -133,9 +142,9 @@ public sealed class BackupRestore
             else
                 Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
-        else if (Directory.EnumerateFileSystemEntries(folder).Any(e => Path.GetFileName(e) != TarExtractor.LostAndFound))
+        else if (!_options.Delta && !DeltaTarget.IsEmpty(folder))
         {
-            throw WalBackupException.Target(folder, "it is not empty", "Name an empty folder; map tablespaces whose folders are in use with '--map OLD:NEW'.");
+            throw WalBackupException.Target(folder, "it is not empty", "Name an empty folder; map tablespaces whose folders are in use with '--map OLD:NEW'; onto an older state of the cluster itself, restore with '--delta'.");
         }
     }
 
@@ -147,30 +156,32 @@ public sealed class BackupRestore
 
     /// <summary>Writes a backup into the folders; an incremental one over what it stands on.</summary>
     /// <returns>Its manifest.</returns>
-    private async Task<byte[]> ExtractAsync(BackupInfo backup, List<(BackupPart Part, string Folder)> places, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    private async Task<byte[]> ExtractAsync(BackupInfo backup, List<(BackupPart Part, string Folder)> places, DeltaTarget? delta, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
     {
         var manifest = Array.Empty<byte>();
         // A tablespace that was dropped since has no place.
         foreach (var part in backup.Parts.Where(p => places.Any(place => place.Part.Tablespace == p.Tablespace)))
         {
             var folder = places.First(place => place.Part.Tablespace == part.Tablespace).Folder;
-            manifest = await ExtractAsync(backup, part, folder, progress, cancellationToken).ConfigureAwait(false) ?? manifest;
+            manifest = await ExtractAsync(backup, part, folder, delta, progress, cancellationToken).ConfigureAwait(false) ?? manifest;
         }
 
         return manifest;
     }
 
     /// <returns>The manifest, when the part holds it.</returns>
-    private async Task<byte[]?> ExtractAsync(BackupInfo backup, BackupPart part, string folder, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    private async Task<byte[]?> ExtractAsync(BackupInfo backup, BackupPart part, string folder, DeltaTarget? delta, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
     {
-        var extractor = new TarExtractor(folder, backup.IncrementOf is not null, DataFiles.MapFile, BackupManifest.FileName);
+        var isUpdate = backup.IncrementOf is not null || delta is not null;
+        var extractor = new TarExtractor(folder, isUpdate, delta is { KeepsFiles: true }, [BackupManifest.FileName, .. NotRestored]);
         try
         {
             var outcome = await ReadAsync(backup, part, extractor, folder, progress, cancellationToken).ConfigureAwait(false);
             if (outcome.Targets[0].Error is { } error)
                 ExceptionDispatchInfo.Throw(error);
-            if (backup.IncrementOf is not null)
+            if (isUpdate)
                 extractor.RemoveOthers();
+            delta?.Kept(extractor.KeptFiles);
         }
         catch (Exception damage) when (damage is CorruptCompressedDataException or InvalidDataException)
         {
@@ -210,13 +221,13 @@ public sealed class BackupRestore
         }
     }
 
-    private void Finish(IReadOnlyList<BackupInfo> chain, string directory, List<(BackupPart Part, string Folder)> places, byte[] manifest)
+    private void Finish(IReadOnlyList<BackupInfo> chain, string directory, List<(BackupPart Part, string Folder)> places, byte[] manifest, DeltaTarget? delta)
     {
         var backup = chain[^1];
         foreach (var (part, folder) in places.Where(p => p.Part.Tablespace != 0))
         {
             // The links are made here, and so the server must not make them anew from the map, which tells the old folders.
-            var link = Path.Combine(directory, DataFiles.TablespaceFolder, part.Tablespace.ToString(CultureInfo.InvariantCulture));
+            var link = Path.Combine(directory, ClusterFiles.TablespaceFolder, part.Tablespace.ToString(CultureInfo.InvariantCulture));
             Directory.CreateSymbolicLink(link, folder);
             Own(link, directory);
         }
@@ -225,10 +236,10 @@ public sealed class BackupRestore
             manifest = Combine(chain, directory, manifest);
         var auto = Path.Combine(directory, RecoverySettings.File);
         Write(auto, directory, Encoding.UTF8.GetBytes(RecoverySettings.Rewrite(File.Exists(auto) ? File.ReadAllText(auto) : "", backup, _options, Command)));
-        Write(Path.Combine(directory, BackupManifest.FileName), directory, BackupManifest.Without(manifest, DataFiles.MapFile));
+        Write(Path.Combine(directory, BackupManifest.FileName), directory, BackupManifest.Without(manifest, NotRestored));
         // Without a command the server ends its recovery where the WAL of the backup ends, and refuses a signal file.
         if (_options.Standby || Command is not null)
-            Write(Path.Combine(directory, _options.Standby ? "standby.signal" : "recovery.signal"), directory, []);
+            Write(Path.Combine(directory, _options.Standby ? ClusterFiles.StandbySignal : ClusterFiles.RecoverySignal), directory, []);
         foreach (var folder in places.Select(p => p.Folder))
         {
             Admit(folder, directory);
@@ -238,6 +249,7 @@ public sealed class BackupRestore
         var control = Path.Combine(directory, PgControlFile.RelativePath);
         if (!File.Exists(control + TarExtractor.HeldBack))
             throw WalBackupException.Damaged(_store.Id, backup.Id, $"it holds no '{PgControlFile.RelativePath}'");
+        delta?.End();
         DurableFile.Replace(control + TarExtractor.HeldBack, control);
     }
 
@@ -245,15 +257,15 @@ public sealed class BackupRestore
     private byte[] Combine(IReadOnlyList<BackupInfo> chain, string directory, byte[] manifest)
     {
         var backup = chain[^1];
-        var path = Path.Combine(directory, DataFiles.LabelFile);
-        var text = File.Exists(path) ? File.ReadAllText(path) : throw WalBackupException.Damaged(_store.Id, backup.Id, $"it holds no '{DataFiles.LabelFile}'");
+        var path = Path.Combine(directory, ClusterFiles.LabelFile);
+        var text = File.Exists(path) ? File.ReadAllText(path) : throw WalBackupException.Damaged(_store.Id, backup.Id, $"it holds no '{ClusterFiles.LabelFile}'");
         if (BackupLabel.Parse(text).IncrementalFromLsn is var from && from != chain[^2].StartLsn)
-            throw WalBackupException.Damaged(_store.Id, backup.Id, $"its '{DataFiles.LabelFile}' says that it goes on from '{from}', and backup '{chain[^2].Id}' starts at '{chain[^2].StartLsn}'");
+            throw WalBackupException.Damaged(_store.Id, backup.Id, $"its '{ClusterFiles.LabelFile}' says that it goes on from '{from}', and backup '{chain[^2].Id}' starts at '{chain[^2].StartLsn}'");
         // With them no server starts on it (read_backup_label of xlogrecovery.c).
         string[] marks = [BackupLabel.IncrementalLsn, BackupLabel.IncrementalTimeline];
         Write(path, directory, Encoding.UTF8.GetBytes(string.Join('\n', text.Split('\n').Where(line => !marks.Any(m => line.StartsWith(m, StringComparison.Ordinal))))));
         return BackupManifest.Restored(manifest, entry =>
-            FileIncrement.FileOf(entry) is { } whole ? (whole, Path.Combine(directory, whole)) : entry == DataFiles.LabelFile ? (entry, path) : null);
+            FileIncrement.FileOf(entry) is { } whole ? (whole, Path.Combine(directory, whole)) : entry == ClusterFiles.LabelFile ? (entry, path) : null);
     }
 
     private static void Write(string path, string directory, byte[] content)

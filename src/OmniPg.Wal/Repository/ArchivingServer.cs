@@ -53,6 +53,9 @@ internal sealed record ArchivingServer
     /// <summary>The slot that was asked for; null when there is none of that name.</summary>
     public required SlotState? Slot { get; init; }
 
+    /// <summary>The segments that lie in the directory of its receiver, complete or in part, and go from there into the archive.</summary>
+    public IReadOnlySet<WalFileName> Received { get; init; } = new HashSet<WalFileName>();
+
     /// <summary>The segment that is being written: all before it are complete.</summary>
     public ulong CurrentSegment => (ulong)Lsn / (uint)SegmentSize.Bytes;
 
@@ -96,9 +99,40 @@ internal sealed record ArchivingServer
         // The receiver behind the slot has not confirmed it, which may be on the timeline that the server has left; nobody is behind one that stands still, and what the server has archived itself and holds no more comes from nobody.
         if (Slot is { IsActive: true } && name.Timeline <= Timeline && number >= FirstUnconfirmed && !(IsArchiving && Ready is not null && number <= LastFinished))
             return WalGapStatus.Uploading;
+        // What is confirmed need not be delivered yet; while nobody receives, nobody delivers.
+        if (Received.Contains(name))
+            return IsSending ? WalGapStatus.Uploading : WalGapStatus.Delayed;
         if (!IsReady(name))
             return WalGapStatus.Lost;
         return IsFailing ? WalGapStatus.Failing : isNext ? WalGapStatus.Uploading : WalGapStatus.Delayed;
+    }
+
+    /// <summary>Looks into the directory of its receiver. Behind the server, whose slot tells what has to be there, and before the archive, into which it goes meanwhile.</summary>
+    /// <param name="directory">The directory; null when there is none.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <exception cref="WalArchiveAbsentException">The directory is not begun, or not mounted.</exception>
+    /// <exception cref="WalArchiveMismatchException">It is that of another cluster's receiver.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public async Task<ArchivingServer> WithReceivedAsync(string? directory, CancellationToken cancellationToken)
+    {
+        if (directory is null)
+            return this;
+        var store = new DirectoryObjectStore(directory);
+        await using var closing = store.ConfigureAwait(false);
+        var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
+        var received = new HashSet<WalFileName>();
+        // Twice: one that is completed meanwhile changes its name, and a listing may show neither.
+        for (var look = 0; look < 2; look++)
+        {
+            await foreach (var entry in store.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
+            {
+                if (WalArchivedFile.TryParse(entry) is { Name.Kind: WalFileKind.Segment or WalFileKind.Partial } file)
+                    received.Add(file.Name.GetSegment());
+            }
+        }
+
+        await presence.RequireAsync(SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        return this with { Received = received };
     }
 
     /// <summary>Asks once more how far it is: what it has finished since need not be archived yet.</summary>
@@ -117,13 +151,16 @@ internal sealed record ArchivingServer
     }
 
     /// <summary>Asks, and what waits has to be told.</summary>
+    /// <param name="source">The server.</param>
+    /// <param name="isReceived">Whether a receiver takes its WAL away, so that it need not archive.</param>
+    /// <param name="cancellationToken">Cancels.</param>
     /// <exception cref="WalServerException">The server cannot be asked, does not archive, or does not tell this role what waits.</exception>
-    public static async Task<ArchivingServer> RequireAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
+    public static async Task<ArchivingServer> RequireAsync(NpgsqlDataSource source, bool isReceived, CancellationToken cancellationToken)
     {
         try
         {
             var server = await AskAsync(source, null, cancellationToken).ConfigureAwait(false);
-            return !server.IsArchiving ? throw WalServerException.NotArchiving(server.IsStandby) : server.Ready is null ? throw WalServerException.Privilege() : server;
+            return !server.IsArchiving && !isReceived ? throw WalServerException.NotArchiving(server.IsStandby) : server.Ready is null ? throw WalServerException.Privilege() : server;
         }
         catch (NpgsqlException error)
         {

@@ -49,7 +49,8 @@ public sealed class WalRepository
     /// <param name="progress">Told after every file; null tells nobody.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>What was found. Invalid files are results, not exceptions.</returns>
-    /// <exception cref="WalArchiveMismatchException">The archive is another cluster's than <see cref="WalVerifyOptions.Server"/>.</exception>
+    /// <exception cref="WalArchiveMismatchException">The archive, or the receiver's directory, is another cluster's than <see cref="WalVerifyOptions.Server"/>.</exception>
+    /// <exception cref="WalArchiveAbsentException">The receiver's directory is not begun, or not mounted.</exception>
     /// <exception cref="WalServerException">That server cannot be asked, or does not tell this role what waits.</exception>
     /// <exception cref="CodecUnavailableException">The program of a file's codec is missing.</exception>
     /// <exception cref="IOException">The archive, or a file of it, cannot be read.</exception>
@@ -60,7 +61,8 @@ public sealed class WalRepository
     {
         options = OptionsCheck.Require(options ?? new WalVerifyOptions());
         // Before the list: what it calls archived has to be there.
-        var server = options.Server is null ? null : await ArchivingServer.RequireAsync(options.Server, cancellationToken).ConfigureAwait(false);
+        var server = options.Server is null ? null : await ArchivingServer.RequireAsync(options.Server, options.ReceiverDirectory is not null, cancellationToken).ConfigureAwait(false);
+        server = server is null ? null : await server.WithReceivedAsync(options.ReceiverDirectory, cancellationToken).ConfigureAwait(false);
         var map = await ArchiveMap.LoadAsync(_store, cancellationToken, server?.SystemIdentifier).ConfigureAwait(false);
         server = server is null ? null : await server.WithProgressAsync(options.Server!, cancellationToken).ConfigureAwait(false);
         return await new ArchiveVerifier(_store, map, server, options, progress).RunAsync(cancellationToken).ConfigureAwait(false);

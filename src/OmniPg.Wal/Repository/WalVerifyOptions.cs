@@ -21,5 +21,17 @@ public sealed class WalVerifyOptions : ICheckedOptions
     /// <value>Default null: nobody is asked. Not disposed.</value>
     public NpgsqlDataSource? Server { get; set; }
 
-    void ICheckedOptions.Check(OptionsCheck check) => check.Defined<WalValidation>(Validation);
+    /// <summary>
+    /// The directory of the receiver whose destination the archive is (<see cref="WalReceiverOptions.Directory"/>). What lies there, complete or in part, is on its way into the archive, not lost; and the server need not archive by itself.
+    /// Only with <see cref="Server"/>.
+    /// </summary>
+    /// <value>Default null: there is none, or it cannot be reached from here.</value>
+    public string? ReceiverDirectory { get; set; }
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        check.Defined<WalValidation>(Validation);
+        check.Path(ReceiverDirectory);
+        check.That(ReceiverDirectory is null || Server is not null, "ReceiverDirectory needs Server: without it no gap is judged.");
+    }
 }

@@ -121,7 +121,7 @@ public sealed class ClusterCopy
         {
             ControlSuffix = TarExtractor.HeldBack,
             TablespaceMap = map => MapOf(map, _options.TablespaceMap),
-            EmptyFiles = _options.Standby ? ["standby.signal"] : [],
+            EmptyFiles = _options.Standby ? [ClusterFiles.StandbySignal] : [],
         };
         await SendAsync(source.Base(shape, cancellationToken), 0).ConfigureAwait(false);
         await EachAsync(workers, w => w.FinishAsync(mode, $"{owner.User}:{owner.Group}", cancellationToken)).ConfigureAwait(false);
@@ -175,7 +175,7 @@ public sealed class ClusterCopy
     {
         foreach (var folder in plan.Tablespaces.Select(t => t.Location).Prepend(plan.DataDirectory))
         {
-            var path = Path.Combine(folder, DataFiles.CopyMark);
+            var path = Path.Combine(folder, ClusterFiles.CopyMark);
             if (!File.Exists(path) || (await File.ReadAllLinesAsync(path, Encoding.UTF8, cancellationToken).ConfigureAwait(false)) is not [var mark, ..] || !workers.Exists(w => w.Mark == mark))
                 continue;
             await EachAsync(workers, w => w.UnmarkAsync(cancellationToken)).ConfigureAwait(false);

@@ -64,7 +64,7 @@ public sealed class BackupHazardTests(BackupScene scene)
             File.WriteAllText(folder.Combine(path), "x");
         }
 
-        string[] Left(params string[] patterns) => [.. new DataFiles(folder.Path, null, patterns).OfDataDirectory().Where(m => m.Kind == TarKind.File).Select(m => m.Path)];
+        string[] Left(params string[] patterns) => [.. new ClusterFiles(folder.Path, null, patterns).OfDataDirectory().Where(m => m.Kind == TarKind.File).Select(m => m.Path)];
 
         Left("core.*", "old/*").Should().Equal("PG_VERSION", "base/1/2", "global/pg_filenode.map", "kept", "older", "pg_xact/0000", "postgresql.conf");
         Left("*").Should().Equal("PG_VERSION", "base/1/2", "global/pg_filenode.map", "pg_xact/0000", "postgresql.conf");
@@ -307,7 +307,7 @@ public sealed class BackupHazardTests(BackupScene scene)
         Directory.CreateDirectory(Path.Combine(folder, "pg_tblspc"));
         Directory.CreateSymbolicLink(Path.Combine(folder, "pg_tblspc", "16400"), $"../../{Path.GetFileName(space)}");
 
-        new DataFiles(folder).Tablespaces().Should().Equal(new BackupTablespace(16400, space));
+        new ClusterFiles(folder).Tablespaces().Should().Equal(new BackupTablespace(16400, space));
         await Task.CompletedTask;
     }
 
@@ -322,7 +322,7 @@ public sealed class BackupHazardTests(BackupScene scene)
         foreach (var folder in (string[])["stats", "base/stats"])
             File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(data, folder)).FullName, "global.stat"), "");
 
-        var members = new DataFiles(data, setting.Replace("DATA", data, StringComparison.Ordinal)).OfDataDirectory().Select(m => m.Path).ToArray();
+        var members = new ClusterFiles(data, setting.Replace("DATA", data, StringComparison.Ordinal)).OfDataDirectory().Select(m => m.Path).ToArray();
 
         members.Should().Contain(["stats", "base/stats"]);
         new[] { "stats", "base/stats" }.Where(f => !members.Contains(f + "/global.stat")).Should().BeEquivalentTo(emptied is null ? [] : new[] { emptied });

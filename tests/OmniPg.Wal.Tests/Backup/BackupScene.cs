@@ -19,6 +19,9 @@ public sealed class BackupScene : IAsyncLifetime
     /// <summary>The server programs; <see langword="null"/> takes the ones that are found.</summary>
     public PgInstallation? Installation { get; init; }
 
+    /// <summary>Whether the server has a tablespace; without one its rows are all in the data directory.</summary>
+    public bool HasTablespace { get; init; } = true;
+
     public PgCluster Server { get; private set; } = null!;
 
     public ServerCommand Program { get; } = ServerCommand.Prepare("omnipg-wal");
@@ -54,9 +57,10 @@ public sealed class BackupScene : IAsyncLifetime
                 },
             },
             Token);
-        await Server.ExecuteAsync($"CREATE TABLESPACE other LOCATION '{Tablespace}'", Token);
+        if (HasTablespace)
+            await Server.ExecuteAsync($"CREATE TABLESPACE other LOCATION '{Tablespace}'", Token);
         await Server.ExecuteAsync("CREATE TABLE kept (id int PRIMARY KEY, filler text)", Token);
-        await Server.ExecuteAsync("CREATE TABLE far (id int PRIMARY KEY, filler text) TABLESPACE other", Token);
+        await Server.ExecuteAsync($"CREATE TABLE far (id int PRIMARY KEY, filler text) {(HasTablespace ? "TABLESPACE other" : "")}", Token);
         await Server.ExecuteAsync("CREATE UNLOGGED TABLE passing AS SELECT generate_series(1, 1000) i", Token);
         await Server.ExecuteAsync("INSERT INTO kept SELECT i, repeat('x', 500) FROM generate_series(1, 1000) i", Token);
         await Server.ExecuteAsync("INSERT INTO far SELECT i, md5(i::text) FROM generate_series(1, 1000) i", Token);
@@ -114,7 +118,7 @@ public sealed class BackupScene : IAsyncLifetime
     {
         RestoreCommand = RestoreCommand,
         TargetAction = "promote",
-        TablespaceMap = new Dictionary<string, string> { [Tablespace] = Fresh("space") },
+        TablespaceMap = HasTablespace ? new Dictionary<string, string> { [Tablespace] = Fresh("space") } : [],
     };
 
     /// <summary>Waits until the next backup gets another id.</summary>

@@ -209,7 +209,7 @@ public sealed class PageCheckTests(BackupScene scene)
         return await Table.OfAsync(scene, name, "TABLE");
     }
 
-    private sealed class Table(BackupScene scene, string kind, string table, string name) : IAsyncDisposable
+    internal sealed class Table(BackupScene scene, string kind, string table, string name) : IAsyncDisposable
     {
         public static async Task<Table> OfAsync(BackupScene scene, string name, string kind) =>
             new(scene, kind, name, await scene.Server.ScalarAsync<string>($"SELECT pg_relation_filepath('{name}')", Token));

@@ -46,7 +46,7 @@ public sealed class TablespaceTests(BackupScene scene)
         Directory.CreateDirectory(Path.Combine(data, "pg_tblspc"));
         Directory.CreateSymbolicLink(Path.Combine(data, "pg_tblspc", "16500"), "/nowhere/at/all");
 
-        var failure = FluentActions.Invoking(() => new DataFiles(data).Tablespaces()).Should().Throw<WalBackupException>().Which;
+        var failure = FluentActions.Invoking(() => new ClusterFiles(data).Tablespaces()).Should().Throw<WalBackupException>().Which;
 
         failure.Code.Should().Be("wal.backup.tablespace");
         failure.Message.Should().Contain("'16500'").And.Contain("'/nowhere/at/all'");

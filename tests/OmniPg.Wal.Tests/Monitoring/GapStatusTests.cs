@@ -87,6 +87,29 @@ public sealed class GapStatusTests(MonitorScene scene)
     }
 
     [Fact]
+    public async Task What_lies_in_the_directory_of_a_receiver_is_late_for_verify_and_monitor_and_lost_for_who_does_not_know_it()
+    {
+        await scene.HealthyAsync();
+        var held = await scene.SwitchAsync();
+        await scene.CaughtUpAsync();
+        var receiver = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("receiver")).FullName);
+        await scene.MarkAsync(receiver);
+        File.Move(Path.Combine(scene.Archive, held), Path.Combine(receiver.Root, held));
+        await scene.SwitchAsync();
+        await scene.CaughtUpAsync();
+
+        var unknown = await GapsAsync();
+        var known = await WalProgram.RunAsync("verify", "--archive", scene.Archive, "--connection", scene.Server.ConnectionString, "--receiver", receiver.Root);
+        var monitored = await WalProgram.RunAsync("monitor", "--check", "gaps", "--archive", scene.Archive, "--connection", scene.Server.ConnectionString, "--receiver", receiver.Root);
+        File.Move(Path.Combine(receiver.Root, held), Path.Combine(scene.Archive, held));
+
+        unknown.Should().Equal((held, held, WalGapStatus.Lost));
+        known.Output.Should().Contain($"DELAYED {held} to {held} (1 segments of timeline 1)\n");
+        (known.ExitCode, monitored.ExitCode, monitored.Output).Should().Be((0, 0, "0\n"));
+        FluentActions.Invoking(() => new WalMonitor(null, scene.ArchiveStore, null, new WalMonitorOptions { ReceiverDirectory = receiver.Root })).Should().Throw<ArgumentException>();
+    }
+
+    [Fact]
     public async Task What_a_standby_has_finished_while_its_archive_was_listed_is_on_its_way()
     {
         await scene.HealthyAsync();

@@ -75,6 +75,33 @@ public sealed class ServerGapTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_lies_in_the_directory_of_the_receiver_is_on_its_way_into_the_archive_and_what_does_not_is_lost()
+    {
+        await PutAsync(1, 1, 5);
+        using var root = new TemporaryDirectory();
+        await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = WalSegmentSize.Default.Bytes }.WriteAsync(new DirectoryObjectStore(root.Path), Token);
+        foreach (var name in (string[])[$"{Name(1, 7)}", $"{Name(1, 8)}.partial"])
+            await File.WriteAllBytesAsync(root.Combine(name), [], Token);
+
+        var receiving = await Sending(Confirmed(Server(1, 9), 9)).WithReceivedAsync(root.Path, Token);
+        var stopped = await Confirmed(Server(1, 9), 9, isActive: false).WithReceivedAsync(root.Path, Token);
+
+        (await GapsAsync(receiving)).Should().Equal("1 6-6 Lost", "1 7-8 Uploading");
+        (await GapsAsync(stopped)).Should().Equal("1 6-6 Lost", "1 7-8 Delayed");
+    }
+
+    [Fact]
+    public async Task A_directory_of_another_clusters_receiver_or_of_none_tells_nothing()
+    {
+        using var root = new TemporaryDirectory();
+        var looking = () => Server(1, 9).WithReceivedAsync(root.Path, Token);
+
+        await looking.Should().ThrowAsync<WalArchiveAbsentException>();
+        await new WalArchiveMarker { SystemIdentifier = 43, PgVersion = 15, WalSegmentSize = WalSegmentSize.Default.Bytes }.WriteAsync(new DirectoryObjectStore(root.Path), Token);
+        await looking.Should().ThrowAsync<WalArchiveMismatchException>();
+    }
+
+    [Fact]
     public async Task What_the_archiver_has_brought_elsewhere_is_not_missing_from_the_directory_of_a_receiver()
     {
         await PutAsync(1, 8, 8);

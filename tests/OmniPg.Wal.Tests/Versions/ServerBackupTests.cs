@@ -40,6 +40,31 @@ public sealed class ServerBackupTests
 
     [Theory]
     [MemberData(nameof(Folders))]
+    public async Task A_backup_by_pg_basebackup_is_restored_by_itself_with_and_without_tablespaces(string folder)
+    {
+        foreach (var hasTablespace in (bool[])[false, true])
+        {
+            await using var scene = new BackupScene { Installation = Find(folder), HasTablespace = hasTablespace };
+            await scene.InitializeAsync();
+            var store = await scene.NewStoreAsync();
+            var options = new BaseBackupOptions { Method = BackupMethod.PgBaseBackup, BinDirectory = scene.Server.BinDirectory, StagingDirectory = Directory.CreateDirectory(scene.Fresh("staging")).FullName };
+            var restoring = scene.RestoreOptions();
+            (restoring.RestoreCommand, var restored) = (null, scene.Fresh("restored"));
+
+            var made = (await scene.BackupTo(store, withArchive: false, options).RunAsync(cancellationToken: Token)).Backup;
+            await new BackupRestore(store, restoring).RunAsync(restored, cancellationToken: Token);
+            var verified = await scene.RunAsync("pg_verifybackup", "-n", restored);
+            await using var server = await scene.StartAsync(restored);
+
+            (made.PgVersion, made.Tablespaces.Count, made.Problem).Should().Be((scene.Server.MajorVersion, hasTablespace ? 1 : 0, null));
+            (await new BackupCatalog(store).VerifyAsync(made.Id, cancellationToken: Token)).Problems.Should().BeEmpty();
+            verified.ExitCode.Should().Be(0, verified.Error);
+            (await server.ScalarAsync<long>("SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM far)", Token)).Should().Be(2000);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Folders))]
     public async Task A_standby_is_backed_up_and_a_receiver_follows_its_promotion(string folder)
     {
         await using var scene = new BackupScene { Installation = Find(folder) };

@@ -48,13 +48,13 @@ internal sealed class BackupManifest
         return Seal(text.ToString());
     }
 
-    /// <summary>The same manifest without one file.</summary>
+    /// <summary>The same manifest without some files.</summary>
     /// <exception cref="InvalidDataException">It is no manifest.</exception>
-    public static byte[] Without(ReadOnlySpan<byte> manifest, string path)
+    public static byte[] Without(ReadOnlySpan<byte> manifest, params string[] paths)
     {
         var lines = BodyOf(manifest).Split('\n');
-        var begin = $"{PathBegin}{Quote(path)},";
-        var kept = Array.FindAll(lines, line => !line.StartsWith(begin, StringComparison.Ordinal));
+        var begins = Array.ConvertAll(paths, static path => $"{PathBegin}{Quote(path)},");
+        var kept = Array.FindAll(lines, line => !Array.Exists(begins, begin => line.StartsWith(begin, StringComparison.Ordinal)));
         // The last file has no comma behind it.
         var list = string.Join('\n', kept).Replace("},\n],\n\"WAL-Ranges\"", "}\n],\n\"WAL-Ranges\"", StringComparison.Ordinal);
         return Seal(list);
@@ -62,12 +62,27 @@ internal sealed class BackupManifest
 
     /// <summary>The paths of the files.</summary>
     /// <exception cref="InvalidDataException">It is no manifest.</exception>
-    public static HashSet<string> PathsOf(ReadOnlyMemory<byte> manifest)
+    public static HashSet<string> PathsOf(ReadOnlyMemory<byte> manifest) =>
+        Read(manifest, static root => root.GetProperty(FilesName).EnumerateArray().Select(static f => f.GetProperty(PathName).GetString()!).ToHashSet(StringComparer.Ordinal));
+
+    /// <summary>How many files it names, and where the WAL ends without which they are nothing.</summary>
+    /// <exception cref="InvalidDataException">It is no manifest.</exception>
+    public static (int Files, NpgsqlLogSequenceNumber Stop) EndOf(ReadOnlyMemory<byte> manifest) => Read(manifest, static root =>
+    {
+        var ranges = root.GetProperty("WAL-Ranges");
+        // One for each timeline (AddWALInfoToBackupManifest).
+        if (ranges.GetArrayLength() != 1)
+            throw new JsonException("the server changed its timeline during the backup.");
+        var end = ranges[0].GetProperty("End-LSN").GetString();
+        return NpgsqlLogSequenceNumber.TryParse(end ?? "", out var stop) ? (root.GetProperty(FilesName).GetArrayLength(), stop) : throw new JsonException($"'{end}' is no WAL position.");
+    });
+
+    private static T Read<T>(ReadOnlyMemory<byte> manifest, Func<JsonElement, T> read)
     {
         try
         {
             using var json = JsonDocument.Parse(manifest);
-            return json.RootElement.GetProperty(FilesName).EnumerateArray().Select(static f => f.GetProperty(PathName).GetString()!).ToHashSet(StringComparer.Ordinal);
+            return read(json.RootElement);
         }
         catch (Exception unreadable) when (unreadable is JsonException or KeyNotFoundException or InvalidOperationException)
         {

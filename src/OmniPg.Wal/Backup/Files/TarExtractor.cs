@@ -1,4 +1,3 @@
-using System.Text;
 using OmniPg.Shared;
 
 namespace OmniPg.Wal;
@@ -9,10 +8,14 @@ namespace OmniPg.Wal;
 /// </summary>
 /// <param name="root">The folder.</param>
 /// <param name="isUpdate">Whether the folder holds an older backup, of which the tar file holds the changes.</param>
+/// <param name="isDelta">Whether what is there may be what the tar file holds, and stays where it is.</param>
 /// <param name="leftOut">Members that are not written but kept (<see cref="Kept"/>).</param>
-internal sealed class TarExtractor(string root, bool isUpdate = false, params IReadOnlyList<string> leftOut) : IObjectSink, IObjectWriter
+internal sealed class TarExtractor(string root, bool isUpdate = false, bool isDelta = false, params IReadOnlyList<string> leftOut) : TarParser, IObjectSink, IObjectWriter
 {
     public const string HeldBack = ".omnipg-restoring";
+
+    /// <summary>Marks a folder that a restore onto what is there works on; in it the system identifier of the cluster.</summary>
+    public const string Mark = ".omnipg-restore";
 
     /// <summary>What mkfs leaves at the top of a file system.</summary>
     public const string LostAndFound = "lost+found";
@@ -20,24 +23,19 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
     // The kernel would begin when a tenth of the memory is dirty, and the flush at the end would wait for nearly all of it.
     private const long FlushedTogether = 8 << 20;
 
-    // PATH_MAX of Linux.
-    private const int LongestPath = 4096;
-
     private static readonly string ControlPath = PgControlFile.RelativePath.Replace('\\', '/');
-    private readonly byte[] _block = new byte[TarFormat.BlockBytes];
     private readonly Dictionary<string, MemoryStream> _kept = new(StringComparer.Ordinal);
     private readonly HashSet<string> _written = new(StringComparer.Ordinal);
-    private int _blockBytes;
-    private TarHeader? _member;
-    private string? _longName;
+    private readonly HashSet<string> _folders = new(StringComparer.Ordinal);
     private Stream? _content;
+    private DeltaFile? _delta;
     private long _flushing;
     private FileIncrement.Writer? _increment;
-    private long _left;
-    private int _padding;
-    private bool _ended;
 
     public string Id => root;
+
+    /// <summary>Files that were there as they should be.</summary>
+    public long KeptFiles { get; private set; }
 
     /// <summary>Contents of the members that were left out.</summary>
     public byte[]? Kept(string path) => _kept.GetValueOrDefault(path)?.ToArray();
@@ -49,84 +47,65 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
 
     public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
     {
-        var rest = bytes.Span;
-        while (!rest.IsEmpty)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var count = _member is null ? TakeHeader(rest) : _left > 0 ? TakeContent(rest) : TakePadding(rest);
-            rest = rest[count..];
-        }
-
+        cancellationToken.ThrowIfCancellationRequested();
+        Take(bytes.Span);
         return ValueTask.CompletedTask;
     }
 
-    public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default) => _ended && _member is null
+    public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default) => IsComplete
         ? Task.FromResult(ObjectCommitResult.Created)
         : throw new InvalidDataException("The tar file ends in the middle.");
 
     public async ValueTask DisposeAsync()
     {
         _increment?.Dispose();
+        _delta?.Dispose();
         if (_content is not null)
             await _content.DisposeAsync().ConfigureAwait(false);
     }
 
-    private int TakeHeader(ReadOnlySpan<byte> bytes)
-    {
-        var count = Math.Min(bytes.Length, _block.Length - _blockBytes);
-        bytes[..count].CopyTo(_block.AsSpan(_blockBytes));
-        _blockBytes += count;
-        if (_blockBytes < _block.Length)
-            return count;
-        _blockBytes = 0;
-        if (_ended || !_block.AsSpan().ContainsAnyExcept((byte)0))
-            _ended = true;
-        else
-            Begin(TarFormat.Read(_block));
-        return count;
-    }
+    protected override void Begin(TarHeader header) => _content = Open(header);
 
-    private int TakeContent(ReadOnlySpan<byte> bytes)
+    protected override void Append(ReadOnlySpan<byte> content)
     {
-        var count = (int)Math.Min(bytes.Length, _left);
-        _content?.Write(bytes[..count]);
-        _increment?.Write(bytes[..count]);
-        _left -= count;
+        _content?.Write(content);
+        _increment?.Write(content);
+        _delta?.Write(content);
         if (_content is FileStream file && file.Position - _flushing >= FlushedTogether)
         {
             Posix.BeginFlush(file.SafeFileHandle, _flushing, file.Position - _flushing);
             _flushing = file.Position;
         }
-
-        if (_left == 0)
-            EndContent();
-        return count;
     }
 
-    private int TakePadding(ReadOnlySpan<byte> bytes)
+    protected override void End(TarHeader header)
     {
-        var count = Math.Min(bytes.Length, _padding);
-        _padding -= count;
-        if (_padding == 0)
-            _member = null;
-        return count;
-    }
+        if (_content is FileStream file)
+        {
+            file.Dispose();
+            Settle(file.Name, header);
+        }
 
-    private void Begin(TarHeader header)
-    {
-        if (_longName is { } path)
-            header = header with { Path = path };
-        _longName = null;
-        (_member, _left, _padding) = (header, header.Kind == TarKind.Directory ? 0 : header.Length, TarFormat.PaddingOf(header.Length));
-        _content = Open(header);
-        if (_left == 0)
-            EndContent();
+        if (_increment is not null)
+        {
+            _increment.Finish();
+            _increment.Dispose();
+            Settle(_increment.Path, header);
+        }
+
+        if (_delta is not null)
+        {
+            _delta.Finish();
+            _delta.Dispose();
+            Settle(_delta.Path, header);
+            KeptFiles += _delta.IsKept ? 1 : 0;
+        }
+
+        (_content, _increment, _delta) = (null, null, null);
     }
 
     private Stream? Open(TarHeader header)
     {
-        if (header.Kind == TarKind.LongName)
-            return header.Length <= LongestPath ? new MemoryStream() : throw new InvalidDataException($"The tar file holds a path of {header.Length} bytes.");
         if (header.Kind is TarKind.Other or TarKind.Link)
             return null;
         var path = PathOf(header.Path);
@@ -146,9 +125,14 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
 
     private void MakeFolder(string path)
     {
-        // What was a file in the older backup.
-        if (isUpdate && File.Exists(path))
-            File.Delete(path);
+        // What was a file in the older backup, and any link: nothing is written elsewhere.
+        if (isUpdate && path != root && _folders.Add(path))
+        {
+            MakeFolder(Path.GetDirectoryName(path)!);
+            if (new FileInfo(path) is { LinkTarget: not null } or { Exists: true })
+                File.Delete(path);
+        }
+
         Directory.CreateDirectory(path);
     }
 
@@ -164,35 +148,15 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
             return null;
         }
 
-        if (isUpdate && Directory.Exists(path))
+        _written.Add(path);
+        if (isDelta && (_delta = DeltaFile.TryOpen(path, header.Length)) is not null)
+            return null;
+        if (isUpdate && new DirectoryInfo(path) is { Exists: true, LinkTarget: null })
             Directory.Delete(path, recursive: true);
         else if (isUpdate)
             File.Delete(path);
-        _written.Add(path);
         _flushing = 0;
         return new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
-    }
-
-    private void EndContent()
-    {
-        if (_content is MemoryStream name && _member!.Kind == TarKind.LongName)
-            _longName = Encoding.UTF8.GetString(name.ToArray()).TrimEnd('\0');
-        if (_content is FileStream file)
-        {
-            file.Dispose();
-            Settle(file.Name, _member!);
-        }
-
-        if (_increment is not null)
-        {
-            _increment.Finish();
-            _increment.Dispose();
-            Settle(_increment.Path, _member!);
-        }
-
-        (_content, _increment) = (null, null);
-        if (_padding == 0)
-            _member = null;
     }
 
     // As root the files get the owner that they had, because the server refuses to run as root and to use what is not its own.
@@ -212,7 +176,7 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
     {
         foreach (var entry in new DirectoryInfo(folder).EnumerateFileSystemInfos())
         {
-            if (folder == root && entry.Name == LostAndFound)
+            if (folder == root && entry.Name is LostAndFound or Mark)
                 continue;
             if (!_written.Contains(entry.FullName))
             {

@@ -10,11 +10,13 @@ namespace OmniPg.Wal;
 /// <param name="statistics">The server's <c>stats_temp_directory</c>, which PostgreSQL 15 has no more; null where the server does not tell it.</param>
 /// <param name="exclude">Patterns of files and folders that are not the server's, by their paths in the data directory; null leaves none of them out.</param>
 /// <remarks>The list of the server's own base backup (<c>src/backend/backup/basebackup.c</c>, up to PostgreSQL 14 <c>src/backend/replication</c>), and <c>log</c>.</remarks>
-internal sealed partial class DataFiles(string dataDirectory, string? statistics = null, IReadOnlyList<string>? exclude = null)
+internal sealed partial class ClusterFiles(string dataDirectory, string? statistics = null, IReadOnlyList<string>? exclude = null)
 {
     public const string TablespaceFolder = "pg_tblspc";
     public const string LabelFile = "backup_label";
     public const string MapFile = "tablespace_map";
+    public const string RecoverySignal = "recovery.signal";
+    public const string StandbySignal = "standby.signal";
 
     /// <summary>
     /// Lies in each folder that a copy of a cluster fills, from before the first change to after the last. Its lines: whose copy it is to be and which call makes it; its data directory; the
@@ -36,7 +38,7 @@ internal sealed partial class DataFiles(string dataDirectory, string? statistics
     private static readonly HashSet<string> LeftOut =
     [
         "postmaster.pid", "postmaster.opts", "postgresql.auto.conf.tmp", "current_logfiles.tmp", "current_logfiles",
-        LabelFile, LabelFile + ".old", MapFile, MapFile + ".old", BackupManifest.FileName, "recovery.signal", "standby.signal", CopyMark,
+        LabelFile, LabelFile + ".old", MapFile, MapFile + ".old", BackupManifest.FileName, RecoverySignal, StandbySignal, CopyMark,
     ];
 
     /// <summary>The links in <c>pg_tblspc</c>. A folder there is a tablespace in place (<c>allow_in_place_tablespaces</c>) and part of the data directory.</summary>

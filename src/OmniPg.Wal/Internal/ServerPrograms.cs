@@ -1,22 +1,21 @@
 namespace OmniPg.Wal;
 
-/// <summary>Finds the program <c>postgres</c> of one major version.</summary>
+/// <summary>Finds a program of PostgreSQL.</summary>
 internal static class ServerPrograms
 {
-    private const string Name = "postgres";
-
     /// <summary>Finds it.</summary>
-    /// <param name="version">Major version.</param>
+    /// <param name="name">Its name, such as <c>postgres</c>.</param>
+    /// <param name="version">Major version in whose usual places to look.</param>
+    /// <param name="isFit">Whether a program of that major version will do.</param>
     /// <param name="folder">Where alone to look; null looks in the usual places and in <c>PATH</c>.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    /// <returns>Path of the program.</returns>
-    /// <exception cref="WalDrillException">There is none of that version.</exception>
-    public static async Task<string> FindAsync(int version, string? folder, CancellationToken cancellationToken)
+    /// <returns>Path of the program, null when there is none that will do; and where it was looked for in vain.</returns>
+    public static async Task<(string? Path, IReadOnlyList<string> Tried)> FindAsync(string name, int version, Func<int, bool> isFit, string? folder, CancellationToken cancellationToken)
     {
         var tried = new List<string>();
         foreach (var candidate in (folder is null ? Places(version) : [folder]).Distinct(StringComparer.Ordinal))
         {
-            var program = Path.Combine(Path.GetFullPath(candidate), OperatingSystem.IsWindows() ? Name + ".exe" : Name);
+            var program = Path.Combine(Path.GetFullPath(candidate), OperatingSystem.IsWindows() ? name + ".exe" : name);
             if (!File.Exists(program))
             {
                 if (folder is not null)
@@ -25,12 +24,12 @@ internal static class ServerPrograms
             }
 
             var found = await VersionAsync(program, cancellationToken).ConfigureAwait(false);
-            if (found == version)
-                return program;
+            if (found is { } major && isFit(major))
+                return (program, tried);
             tried.Add($"'{program}' (version '{found}')");
         }
 
-        throw WalDrillException.Programs(version, folder, tried.Count > 0 ? tried : ["the usual places and PATH"]);
+        return (null, tried.Count > 0 ? tried : ["the usual places and PATH"]);
     }
 
     private static IEnumerable<string> Places(int version) =>
