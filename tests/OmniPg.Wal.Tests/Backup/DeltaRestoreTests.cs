@@ -160,7 +160,7 @@ public sealed class DeltaRestoreTests(BackupScene scene)
 
     private async Task<string> FileOfAsync(string folder, string table) => Path.Combine(folder, await scene.Server.ScalarAsync<string>($"SELECT pg_relation_filepath('{table}')", Token));
 
-    private static IEnumerable<string> Sums(string folder) => Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+    private static List<string> Sums(string folder) => Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
         .Select(f => $"{f} {Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(f)))}").ToList();
 
     private static void HardLink(string path, string name) => System.Diagnostics.Process.Start("ln", [path, name]).WaitForExit();

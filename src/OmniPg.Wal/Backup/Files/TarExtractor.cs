@@ -118,7 +118,12 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, bool isDe
         }
 
         if (leftOut.Contains(header.Path))
-            return _kept[header.Path] = new MemoryStream();
+        {
+            var kept = new MemoryStream();
+            _kept[header.Path] = kept;
+            return kept;
+        }
+
         MakeFolder(Path.GetDirectoryName(path)!);
         return OpenFile(header.Path == ControlPath ? path + HeldBack : path, header);
     }
