@@ -120,7 +120,23 @@ internal sealed class BackupSession : IAsyncDisposable
     public Task<DateTimeOffset> NowAsync(CancellationToken cancellationToken) => RowAsync("SELECT pg_catalog.clock_timestamp()", r => r.GetFieldValue<DateTimeOffset>(0), [], cancellationToken);
 
     /// <summary>The server as a client program is told it.</summary>
-    public Dictionary<string, string?> Variables(string role, string? password) => LibpqVariables.Of(_connection, role, password);
+    /// <param name="role">Whose session it is.</param>
+    /// <param name="password">Her password; null leaves what the environment and the password file say.</param>
+    /// <exception cref="WalBackupException">The connection has a setting that libpq knows no variable for.</exception>
+    public Dictionary<string, string?> Variables(string role, string? password)
+    {
+        // The one of several hosts that was reached. Settings of this session are none of a walsender.
+        var connection = new NpgsqlConnectionStringBuilder(_connection.ConnectionString)
+        {
+            Host = _connection.Host, Port = _connection.Port, Username = role, Options = null, TargetSessionAttributes = null,
+        };
+        if (LibpqVariables.Lacking(connection) is var (setting, hint))
+            throw new WalBackupException("wal.backup.server", $"The connection setting '{setting}' cannot be given to pg_basebackup.", hint);
+        var variables = LibpqVariables.Of(connection, password);
+        if (password is null)
+            variables.Remove("PGPASSWORD");
+        return variables;
+    }
 
     /// <summary>Asks the server every few seconds from now on whether it is still there.</summary>
     public void Watch()
