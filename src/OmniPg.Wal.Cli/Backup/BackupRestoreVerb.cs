@@ -3,12 +3,11 @@ namespace OmniPg.Wal.Cli;
 /// <summary>A data directory out of a base backup, set up to recover from an archive.</summary>
 internal sealed class BackupRestoreVerb : Verb
 {
-    private static readonly Option To = Option.Value("--to", "DIR", "the folder, empty or not there yet, but for --delta");
+    private static readonly Option To = Option.Value("--to", "DIR", "the folder, empty or not there yet");
     private static readonly Option Map = Option.Many("--map", "OLD:NEW", "the tablespace in OLD goes to NEW");
     private static readonly Option Standby = Option.Flag("--standby", "make a standby instead of ending recovery");
     private static readonly Option Primary = Option.Value("--primary", "CONNINFO", "primary_conninfo of the standby");
     private static readonly Option Harmless = Option.Flag("--harmless", "the server archives, streams, subscribes, preloads and listens to nothing");
-    private static readonly Option Delta = Option.Flag("--delta", "the folder may hold an older state of the stopped cluster: files that are equal stay, all else becomes what the backup holds; goes on where an interrupted one ended");
     private static readonly Option Action = Option.Value("--target-action", "WORD", "at the target: pause (default), promote or shutdown");
 
     public override string Name => "backup-restore";
@@ -19,7 +18,7 @@ internal sealed class BackupRestoreVerb : Verb
 
     public override IReadOnlyList<Option> Options { get; } =
     [
-        BackupOptions.Source, RecoveryOptions.Backup, To, BackupOptions.Archive, Map, Delta, Standby, Primary, Harmless, RecoveryOptions.Command, .. RecoveryOptions.Targets, Action, .. StoreOptions.All,
+        BackupOptions.Source, RecoveryOptions.Backup, To, BackupOptions.Archive, Map, Standby, Primary, Harmless, RecoveryOptions.Command, .. RecoveryOptions.Targets, Action, .. StoreOptions.All,
         CommonOptions.Json,
     ];
 
@@ -36,7 +35,6 @@ internal sealed class BackupRestoreVerb : Verb
             PrimaryConnectionInfo = arguments.Get(Primary),
             TablespaceMap = arguments.All(Map).Select(Pair).ToDictionary(p => p.Old, p => p.New),
             Harmless = arguments.Has(Harmless),
-            Delta = arguments.Has(Delta),
         };
         var to = arguments.Require(To);
         using var progress = ProgressLine.Start(context);

@@ -41,9 +41,6 @@ internal static partial class BackupLog
     [LoggerMessage(2513, LogLevel.Error, "The server told pg_basebackup of damaged pages, {Pages} or more; the backup holds them as they are.")]
     public static partial void DamagedByServer(ILogger log, long pages);
 
-    [LoggerMessage(2515, LogLevel.Information, "{Files} files of {Directory} were there as the backup holds them, and stayed.")]
-    public static partial void Kept(ILogger log, string directory, long files);
-
     [LoggerMessage(2514, LogLevel.Debug, "pg_basebackup: {Line}")]
     public static partial void ProgramSaid(ILogger log, string line);
 

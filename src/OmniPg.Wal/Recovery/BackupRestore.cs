@@ -47,7 +47,7 @@ public sealed class BackupRestore
     }
 
     /// <summary>Restores into a folder.</summary>
-    /// <param name="directory">The folder: empty, or not there yet below one that is; with <see cref="BackupRestoreOptions.Delta"/> also one with an older state of the cluster.</param>
+    /// <param name="directory">The folder: empty, or not there yet below one that is.</param>
     /// <param name="progress">Told after every buffer; null tells nobody.</param>
     /// <param name="cancellationToken">Cancels; what is there then is no cluster that a server would start.</param>
     /// <returns>The backup that was restored.</returns>
@@ -64,21 +64,15 @@ public sealed class BackupRestore
         var chain = await new BackupCatalog(_store, _loggers).ChainAsync(backup, cancellationToken).ConfigureAwait(false);
         try
         {
-            // An incremental backup changes files in place, which may have a second name elsewhere: of a chain all are written anew.
-            var delta = _options.Delta ? new DeltaTarget(backup, keepsFiles: chain.Count == 1, directory, [.. places.Where(p => p.Part.Tablespace != 0).Select(p => (p.Part.Tablespace, p.Folder))]) : null;
-            delta?.Require();
             foreach (var place in places)
-                Prepare(place.Folder);
+                PrepareEmpty(place.Folder);
             // Before the first file: some of them hold secrets, and get their own mode when they are written.
             foreach (var place in places)
                 Close(place.Folder);
-            delta?.Begin();
             var manifest = Array.Empty<byte>();
             foreach (var member in chain)
-                manifest = await ExtractAsync(member, places, delta, progress, cancellationToken).ConfigureAwait(false);
-            Finish(chain, directory, places, manifest, delta);
-            if (delta is not null)
-                BackupLog.Kept(_log, directory, delta.KeptFiles);
+                manifest = await ExtractAsync(member, places, progress, cancellationToken).ConfigureAwait(false);
+            Finish(chain, directory, places, manifest);
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
@@ -129,7 +123,7 @@ public sealed class BackupRestore
             : folder;
     }
 
-    private void Prepare(string folder)
+    private static void PrepareEmpty(string folder)
     {
         if (!Directory.Exists(folder))
         {
@@ -142,9 +136,9 @@ public sealed class BackupRestore
             else
                 Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
-        else if (!_options.Delta && !DeltaTarget.IsEmpty(folder))
+        else if (Directory.EnumerateFileSystemEntries(folder).Any(e => Path.GetFileName(e) != TarExtractor.LostAndFound))
         {
-            throw WalBackupException.Target(folder, "it is not empty", "Name an empty folder; map tablespaces whose folders are in use with '--map OLD:NEW'; onto an older state of the cluster itself, restore with '--delta'.");
+            throw WalBackupException.Target(folder, "it is not empty", "Name an empty folder; map tablespaces whose folders are in use with '--map OLD:NEW'.");
         }
     }
 
@@ -156,32 +150,30 @@ public sealed class BackupRestore
 
     /// <summary>Writes a backup into the folders; an incremental one over what it stands on.</summary>
     /// <returns>Its manifest.</returns>
-    private async Task<byte[]> ExtractAsync(BackupInfo backup, List<(BackupPart Part, string Folder)> places, DeltaTarget? delta, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    private async Task<byte[]> ExtractAsync(BackupInfo backup, List<(BackupPart Part, string Folder)> places, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
     {
         var manifest = Array.Empty<byte>();
         // A tablespace that was dropped since has no place.
         foreach (var part in backup.Parts.Where(p => places.Any(place => place.Part.Tablespace == p.Tablespace)))
         {
             var folder = places.First(place => place.Part.Tablespace == part.Tablespace).Folder;
-            manifest = await ExtractAsync(backup, part, folder, delta, progress, cancellationToken).ConfigureAwait(false) ?? manifest;
+            manifest = await ExtractAsync(backup, part, folder, progress, cancellationToken).ConfigureAwait(false) ?? manifest;
         }
 
         return manifest;
     }
 
     /// <returns>The manifest, when the part holds it.</returns>
-    private async Task<byte[]?> ExtractAsync(BackupInfo backup, BackupPart part, string folder, DeltaTarget? delta, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    private async Task<byte[]?> ExtractAsync(BackupInfo backup, BackupPart part, string folder, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
     {
-        var isUpdate = backup.IncrementOf is not null || delta is not null;
-        var extractor = new TarExtractor(folder, isUpdate, delta is { KeepsFiles: true }, [BackupManifest.FileName, .. NotRestored]);
+        var extractor = new TarExtractor(folder, backup.IncrementOf is not null, [BackupManifest.FileName, .. NotRestored]);
         try
         {
             var outcome = await ReadAsync(backup, part, extractor, folder, progress, cancellationToken).ConfigureAwait(false);
             if (outcome.Targets[0].Error is { } error)
                 ExceptionDispatchInfo.Throw(error);
-            if (isUpdate)
+            if (backup.IncrementOf is not null)
                 extractor.RemoveOthers();
-            delta?.Kept(extractor.KeptFiles);
         }
         catch (Exception damage) when (damage is CorruptCompressedDataException or InvalidDataException)
         {
@@ -221,7 +213,7 @@ public sealed class BackupRestore
         }
     }
 
-    private void Finish(IReadOnlyList<BackupInfo> chain, string directory, List<(BackupPart Part, string Folder)> places, byte[] manifest, DeltaTarget? delta)
+    private void Finish(IReadOnlyList<BackupInfo> chain, string directory, List<(BackupPart Part, string Folder)> places, byte[] manifest)
     {
         var backup = chain[^1];
         foreach (var (part, folder) in places.Where(p => p.Part.Tablespace != 0))
@@ -249,7 +241,6 @@ public sealed class BackupRestore
         var control = Path.Combine(directory, PgControlFile.RelativePath);
         if (!File.Exists(control + TarExtractor.HeldBack))
             throw WalBackupException.Damaged(_store.Id, backup.Id, $"it holds no '{PgControlFile.RelativePath}'");
-        delta?.End();
         DurableFile.Replace(control + TarExtractor.HeldBack, control);
     }
 

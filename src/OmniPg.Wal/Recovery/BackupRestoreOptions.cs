@@ -40,13 +40,6 @@ public sealed class BackupRestoreOptions : ICheckedOptions
     /// <value>Default false.</value>
     public bool Harmless { get; set; }
 
-    /// <summary>
-    /// Whether folders may hold an older state of the very cluster, on which no server runs: files that are equal to the last byte stay, others are written anew, and what the backup does not hold is removed. A restore of this kind
-    /// that was interrupted leaves no cluster that a server would start, and goes on when it is called again. pgBackRest's <c>--delta</c>.
-    /// </summary>
-    /// <value>Default false: folders have to be empty.</value>
-    public bool Delta { get; set; }
-
     void ICheckedOptions.Check(OptionsCheck check)
     {
         check.That(Target is not null, "Target must not be null.");

@@ -8,14 +8,10 @@ namespace OmniPg.Wal;
 /// </summary>
 /// <param name="root">The folder.</param>
 /// <param name="isUpdate">Whether the folder holds an older backup, of which the tar file holds the changes.</param>
-/// <param name="isDelta">Whether what is there may be what the tar file holds, and stays where it is.</param>
 /// <param name="leftOut">Members that are not written but kept (<see cref="Kept"/>).</param>
-internal sealed class TarExtractor(string root, bool isUpdate = false, bool isDelta = false, params IReadOnlyList<string> leftOut) : TarParser, IObjectSink, IObjectWriter
+internal sealed class TarExtractor(string root, bool isUpdate = false, params IReadOnlyList<string> leftOut) : TarParser, IObjectSink, IObjectWriter
 {
     public const string HeldBack = ".omnipg-restoring";
-
-    /// <summary>Marks a folder that a restore onto what is there works on; in it the system identifier of the cluster.</summary>
-    public const string Mark = ".omnipg-restore";
 
     /// <summary>What mkfs leaves at the top of a file system.</summary>
     public const string LostAndFound = "lost+found";
@@ -26,16 +22,11 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, bool isDe
     private static readonly string ControlPath = PgControlFile.RelativePath.Replace('\\', '/');
     private readonly Dictionary<string, MemoryStream> _kept = new(StringComparer.Ordinal);
     private readonly HashSet<string> _written = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _folders = new(StringComparer.Ordinal);
     private Stream? _content;
-    private DeltaFile? _delta;
     private long _flushing;
     private FileIncrement.Writer? _increment;
 
     public string Id => root;
-
-    /// <summary>Files that were there as they should be.</summary>
-    public long KeptFiles { get; private set; }
 
     /// <summary>Contents of the members that were left out.</summary>
     public byte[]? Kept(string path) => _kept.GetValueOrDefault(path)?.ToArray();
@@ -59,7 +50,6 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, bool isDe
     public async ValueTask DisposeAsync()
     {
         _increment?.Dispose();
-        _delta?.Dispose();
         if (_content is not null)
             await _content.DisposeAsync().ConfigureAwait(false);
     }
@@ -70,7 +60,6 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, bool isDe
     {
         _content?.Write(content);
         _increment?.Write(content);
-        _delta?.Write(content);
         if (_content is FileStream file && file.Position - _flushing >= FlushedTogether)
         {
             Posix.BeginFlush(file.SafeFileHandle, _flushing, file.Position - _flushing);
@@ -93,15 +82,7 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, bool isDe
             Settle(_increment.Path, header);
         }
 
-        if (_delta is not null)
-        {
-            _delta.Finish();
-            _delta.Dispose();
-            Settle(_delta.Path, header);
-            KeptFiles += _delta.IsKept ? 1 : 0;
-        }
-
-        (_content, _increment, _delta) = (null, null, null);
+        (_content, _increment) = (null, null);
     }
 
     private Stream? Open(TarHeader header)
@@ -130,14 +111,9 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, bool isDe
 
     private void MakeFolder(string path)
     {
-        // What was a file in the older backup, and any link: nothing is written elsewhere.
-        if (isUpdate && path != root && _folders.Add(path))
-        {
-            MakeFolder(Path.GetDirectoryName(path)!);
-            if (new FileInfo(path) is { LinkTarget: not null } or { Exists: true })
-                File.Delete(path);
-        }
-
+        // What was a file in the older backup.
+        if (isUpdate && File.Exists(path))
+            File.Delete(path);
         Directory.CreateDirectory(path);
     }
 
@@ -153,13 +129,11 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, bool isDe
             return null;
         }
 
-        _written.Add(path);
-        if (isDelta && (_delta = DeltaFile.TryOpen(path, header.Length)) is not null)
-            return null;
-        if (isUpdate && new DirectoryInfo(path) is { Exists: true, LinkTarget: null })
+        if (isUpdate && Directory.Exists(path))
             Directory.Delete(path, recursive: true);
         else if (isUpdate)
             File.Delete(path);
+        _written.Add(path);
         _flushing = 0;
         return new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
     }
@@ -181,7 +155,7 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, bool isDe
     {
         foreach (var entry in new DirectoryInfo(folder).EnumerateFileSystemInfos())
         {
-            if (folder == root && entry.Name is LostAndFound or Mark)
+            if (folder == root && entry.Name == LostAndFound)
                 continue;
             if (!_written.Contains(entry.FullName))
             {
