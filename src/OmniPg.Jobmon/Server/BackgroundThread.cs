@@ -20,8 +20,9 @@ internal sealed class BackgroundThread(string name)
                 return;
             // The flow of whoever starts the thread, with its job and its span, would stay with it for ever.
             using var flow = ExecutionContext.SuppressFlow();
-            _thread = new Thread(loop) { IsBackground = true, Name = name };
-            _thread.Start();
+            var thread = new Thread(loop) { IsBackground = true, Name = name };
+            thread.Start();
+            _thread = thread;
         }
     }
 
@@ -30,6 +31,9 @@ internal sealed class BackgroundThread(string name)
     {
         _stopping = true;
         wake();
-        _thread?.Join(limit);
+        Thread? thread;
+        lock (_starting)
+            thread = _thread;
+        thread?.Join(limit);
     }
 }

@@ -189,7 +189,8 @@ internal static class KeyedRows
     /// </summary>
     /// <remarks>
     /// An identity column may be written by INSERT, which has to say so, and by UPDATE never. A deferrable index finds no row to update, nor may one be there for the same columns. Where equal values are
-    /// equal bytes a B-tree's operator class says so by its fourth function (BTEQUALIMAGE_PROC, src/include/access/nbtree.h).
+    /// equal bytes a B-tree's operator class says so by its fourth function (BTEQUALIMAGE_PROC, src/include/access/nbtree.h), but for two types in clusters that older versions made. Whose rows ask for
+    /// this table's ON UPDATE RESTRICT, none of that is changed.
     /// </remarks>
     public static async Task<(Way Way, bool IsOneByOne, string? Others, IReadOnlyCollection<string> Forms)> WayAsync(TableRun run, RelationInfo table, IEnumerable<string> key)
     {
@@ -200,10 +201,14 @@ internal static class KeyedRows
                 EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f' AND f.conrelid = $1 AND f.confrelid = $1),
                 string_agg(name, ', ' ORDER BY name) FILTER (WHERE indpred IS NULL AND NOT columns @> $2),
                 ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
-                    WHERE a.attrelid = $1 AND a.attname = ANY ($2) AND NOT (coalesce(l.collisdeterministic, true) AND EXISTS (
-                        SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod AND m.amname = 'btree'
-                        JOIN pg_catalog.pg_amproc p ON p.amprocfamily = o.opcfamily AND p.amproclefttype = o.opcintype AND p.amprocnum = 4
-                        WHERE o.opcdefault AND o.opcintype = CASE a.atttypid WHEN 'varchar'::regtype THEN 'text'::regtype ELSE a.atttypid END)))
+                    CROSS JOIN LATERAL (WITH RECURSIVE b (oid, typmod) AS (SELECT a.atttypid, a.atttypmod
+                            UNION ALL SELECT t.typbasetype, t.typtypmod FROM b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype = 'd')
+                        SELECT t.oid, b.typmod, CASE WHEN t.typtype = 'e' THEN 'anyenum'::regtype WHEN t.oid = 'varchar'::regtype THEN 'text'::regtype WHEN t.oid = 'cidr'::regtype THEN 'inet'::regtype ELSE t.oid END
+                        FROM b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd') y (oid, typmod, class)
+                    WHERE a.attrelid = $1 AND a.attname = ANY ($2) AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f' AND f.confrelid = $1 AND f.confupdtype = 'r')
+                        AND CASE WHEN NOT coalesce(l.collisdeterministic, true) OR y.oid = 'interval'::regtype THEN true WHEN y.oid = 'bpchar'::regtype THEN y.typmod < 0
+                            ELSE NOT EXISTS (SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod AND m.amname = 'btree'
+                                JOIN pg_catalog.pg_amproc p ON p.amprocfamily = o.opcfamily AND p.amproclefttype = o.opcintype AND p.amprocnum = 4 WHERE o.opcdefault AND o.opcintype = y.class) END)
             FROM (SELECT i.indimmediate, i.indpred, i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND columns @> $2 AND columns <@ $2, columns, quote_ident(c.relname)
                 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid CROSS JOIN LATERAL (
                     SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num)) k (columns)

@@ -188,7 +188,9 @@ internal sealed partial class SourceQueue
             // Types are named with their schema then.
             await at.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
             var (now, had) = ((await RelationInfo.FindAsync(at, spec.Source).ConfigureAwait(false))!, (await RelationInfo.FindAsync(at, spec.Queue!.Value).ConfigureAwait(false))!);
-            var added = Added(spec, now, had);
+            // Somebody may have added them while this waited.
+            if (Added(spec, now, had) is not { Count: > 0 } added)
+                return 0L;
             return await PlainStatements.ExecuteAsync(at.Connection, [.. AddStatements(spec, added), AddedFunction(spec, now, had, added)], at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
         }).ConfigureAwait(false);
     }

@@ -27,13 +27,19 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1 AND a.attstorage IN ('x', 'm') AND a.attgenerated <> 'v' AND (y.typarray <> 0 OR y.typcategory = 'A')
         """;
 
+    // Indexes i on one column alone, without a condition.
+    private const string Plain = "i.indnatts = 1 AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT i.indisunique";
+
+    // Whoever builds an index gives the lock of its table back before the change that makes it valid is seen (DefineIndex, src/backend/commands/indexcmds.c): the row has its number then.
+    private const string NeverFinished = "NOT i.indisvalid AND i.xmax::text = '0'";
+
     // $1 partitions, $2 columns: indexes on one of them alone, of the kinds that are built or dropped here.
     private const string Indexes =
-        """
+        $"""
         SELECT i.indrelid, i.indexrelid, n.nspname::text, x.relname::text, a.attname::text, m.amname = 'brin', i.indisvalid, x.relispartition
         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace JOIN pg_catalog.pg_am m ON m.oid = x.relam
         JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = ANY ($1) AND a.attname = ANY ($2) AND i.indnatts = 1 AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT i.indisunique AND m.amname IN ('btree', 'brin') ORDER BY x.relname
+        WHERE i.indrelid = ANY ($1) AND a.attname = ANY ($2) AND {Plain} AND m.amname IN ('btree', 'brin') ORDER BY x.relname
         """;
 
     // $1 tablespaces, $2 access methods, $3 compression methods, $4 columns, $5 the set: what of them there is not, and tablespaces that the role may not use.
@@ -253,13 +259,14 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
             yield return Drop(state, partition, former, $"has a BRIN index of column '{column}' in its place");
     }
 
-    // The server chose its name. Under the lock of the table nobody builds one any more; where there is none, nobody has to wait.
+    // The server chose its name. Where there is none, nobody has to wait.
     private static string DropBroken(Partition partition, string column)
     {
-        var broken = "SELECT x.indexrelid FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid JOIN pg_catalog.pg_am m ON m.oid = c.relam "
-            + $"JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0] WHERE x.indrelid = {Number(partition.Oid)} AND NOT x.indisvalid AND x.indnatts = 1 AND m.amname = 'brin' AND a.attname = {PgLiteral.Quote(column)}";
-        return $"DECLARE i pg_catalog.regclass; BEGIN IF EXISTS ({broken}) THEN LOCK TABLE ONLY {partition.Name.Quoted} IN ACCESS EXCLUSIVE MODE; "
-            + $"FOR i IN {broken} LOOP EXECUTE pg_catalog.format('DROP INDEX %s', i); END LOOP; END IF; END";
+        string Broken(string broken) => "SELECT i.indexrelid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_am m ON m.oid = x.relam "
+            + $"JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = {Number(partition.Oid)} AND {Plain} AND m.amname = 'brin' AND NOT x.relispartition "
+            + $"AND a.attname = {PgLiteral.Quote(column)} AND {broken}";
+        return $"DECLARE broken pg_catalog.regclass; BEGIN IF EXISTS ({Broken("NOT i.indisvalid")}) THEN LOCK TABLE ONLY {partition.Name.Quoted} IN ACCESS EXCLUSIVE MODE; "
+            + $"FOR broken IN {Broken(NeverFinished)} LOOP EXECUTE pg_catalog.format('DROP INDEX %s', broken); END LOOP; END IF; END";
     }
 
     private static PlanUnit Drop(SetState state, Partition partition, Index index, string why) => new()
@@ -270,7 +277,8 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
         Reason = $"'{index.Name}' {why}.",
         Statements = [$"LOCK TABLE ONLY {partition.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"DROP INDEX {index.Name.Quoted}"],
         Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive)],
-        Holds = $"SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = {Number(state.Oid)} AND h.inhrelid = {Number(partition.Oid)}) AND pg_catalog.to_regclass({PgLiteral.Quote(index.Name.Quoted)})::pg_catalog.oid = {Number(index.Oid)}",
+        Holds = $"SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = {Number(state.Oid)} AND h.inhrelid = {Number(partition.Oid)}) AND pg_catalog.to_regclass({PgLiteral.Quote(index.Name.Quoted)})::pg_catalog.oid = {Number(index.Oid)}"
+            + (index.IsValid ? "" : $" AND EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid = {Number(index.Oid)} AND {NeverFinished})"),
     };
 
     private static string Number(uint oid) => oid.ToString(CultureInfo.InvariantCulture);

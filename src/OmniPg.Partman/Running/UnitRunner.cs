@@ -26,7 +26,7 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
         {
             await RepeatAsync(state, unit, detach, cancellationToken).ConfigureAwait(false);
         }
-        catch when (detach is null or { IsBegun: true })
+        catch (Exception failure) when (detach is { IsBegun: true } || (detach is null && failure is not PartitionLockTimeoutException))
         {
             // The failure that brought us here is the one to tell.
             await SweptAsync(unit).ConfigureAwait(false);
@@ -66,7 +66,8 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
             {
                 PartmanTelemetry.LockTimeouts.Add(1);
                 // What cannot be cleared away now is left to the next run, and not made once more.
-                if (attempt == options.LockAttempts || (detach is null && !await SweptAsync(unit).ConfigureAwait(false)))
+                var isSwept = detach is not null || await SweptAsync(unit).ConfigureAwait(false);
+                if (attempt == options.LockAttempts || !isSwept)
                     throw new PartitionLockTimeoutException(state.Table, unit.Kind, attempt, options.LockTimeout, await HoldersAsync(state, unit, cancellationToken).ConfigureAwait(false), error);
                 await Task.Delay(Pause(attempt), time, cancellationToken).ConfigureAwait(false);
             }
@@ -134,7 +135,7 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
                       AND (l.relation = ANY ($1) OR l.relation IN (SELECT d.objid FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) AND d.deptype IN ('a', 'i')))
                       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
-                  UNION SELECT o.pid FROM pg_catalog.pg_stat_activity o WHERE $2 AND o.datname = current_database() AND o.backend_xmin IS NOT NULL AND o.xact_start < pg_catalog.clock_timestamp() - $3) AS h
+                  UNION SELECT o.pid FROM pg_catalog.pg_stat_activity o WHERE $2 AND o.datname = current_database() AND o.backend_xmin IS NOT NULL AND COALESCE(o.xact_start < pg_catalog.clock_timestamp() - $3, true)) AS h
             LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = h.pid
             WHERE h.pid <> pg_catalog.pg_backend_pid()
             GROUP BY h.pid ORDER BY h.pid
@@ -142,7 +143,7 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
             row => new LockHolder(row.GetInt32(0), row.GetString(1)),
             PgParameter.Of(
                 new[] { state.Oid }.Concat(state.Partitions.Select(p => p.Oid)).Concat(state.Default is { } rest ? [rest.Oid] : []).Concat(unit.Locked).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid),
-            PgParameter.Flag(unit is { IsOutside: true, Holds: null }), PgParameter.Of(options.LockTimeout, NpgsqlDbType.Interval)).ConfigureAwait(false);
+            PgParameter.Flag(unit is { IsOutside: true, WhenInterrupted.Count: > 0, Holds: null }), PgParameter.Of(options.LockTimeout, NpgsqlDbType.Interval)).ConfigureAwait(false);
     }
 
     /// <summary>

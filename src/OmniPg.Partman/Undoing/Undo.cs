@@ -119,6 +119,10 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, ILo
         {
             // It took longer than the role may. Whether that matters says the look through the partition.
         }
+        catch (PartitionLockTimeoutException)
+        {
+            // Somebody holds its indexes. The same.
+        }
         try
         {
             await _runner.RunAsync(look.State!, TakenOut(look, partition), working).ConfigureAwait(false);

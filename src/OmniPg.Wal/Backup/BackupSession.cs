@@ -2,6 +2,7 @@ using System.Data;
 using System.Transactions;
 using Npgsql;
 using NpgsqlTypes;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 

@@ -3,8 +3,8 @@ using OmniPg.Shared;
 namespace OmniPg.Wal;
 
 /// <summary>
-/// The folder where the tar files of <c>pg_basebackup</c> lie until they are stored. It has one name below the one that the user gave and is locked while it is in use, so that what a killed backup has left there
-/// is found, and removed, by the next.
+/// The folder where the tar files of <c>pg_basebackup</c> lie until they are stored. It lies below one of a fixed name, which is locked while it is in use, so that what a killed backup has left there is found, and
+/// removed, by the next; its own name is new each time, so that a program which outlives its backup finds no file to open any more.
 /// </summary>
 internal sealed class BackupStaging : IDisposable
 {
@@ -28,9 +28,9 @@ internal sealed class BackupStaging : IDisposable
         try
         {
             held = FileLock.TryAcquire(Path.Combine(parent, Name + ".lock")) ?? throw Unusable(parent, "another backup uses it", "Wait for its end, or name another folder.");
-            var staging = new BackupStaging(Path.Combine(parent, Name), held);
-            staging.Empty();
-            return staging;
+            var all = Path.Combine(parent, Name);
+            Remove(all);
+            return new BackupStaging(Path.Combine(all, Guid.NewGuid().ToString("N")), held);
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
@@ -40,7 +40,18 @@ internal sealed class BackupStaging : IDisposable
     }
 
     /// <summary>Opens one of the files.</summary>
-    public FileStream Read(string name) => new(Path.Combine(Folder, name), FileMode.Open, FileAccess.Read, FileShare.Read, 0);
+    /// <exception cref="WalBackupException">The program has not written it.</exception>
+    public FileStream Read(string name)
+    {
+        try
+        {
+            return new FileStream(Path.Combine(Folder, name), FileMode.Open, FileAccess.Read, FileShare.Read, 0);
+        }
+        catch (FileNotFoundException missing)
+        {
+            throw new WalBackupException("wal.backup.tablespace", $"pg_basebackup wrote no '{name}': a tablespace was dropped while the backup began.", "Begin again.", missing);
+        }
+    }
 
     /// <summary>How many bytes of the tar file of the data directory come before its end mark, and what is to follow in place of that: the manifest, which the program writes beside tar files, and into them only in a pipe.</summary>
     /// <exception cref="WalBackupException">The file has no end mark, or the manifest is missing.</exception>
@@ -60,7 +71,7 @@ internal sealed class BackupStaging : IDisposable
     {
         try
         {
-            Empty();
+            Remove(Path.GetDirectoryName(Folder)!);
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
@@ -70,21 +81,18 @@ internal sealed class BackupStaging : IDisposable
         _lock.Dispose();
     }
 
-    // Nothing but what the program writes there: a folder of that name with anything else in it is somebody's, and stays.
-    private void Empty()
+    // Nothing but what such programs write there: a folder of that name with anything else in it is somebody's, and stays as it is.
+    private static void Remove(string all)
     {
-        var folder = new DirectoryInfo(Folder);
+        var folder = new DirectoryInfo(all);
         if (!folder.Exists)
             return;
-        if (folder.LinkTarget is not null)
-            throw new IOException($"'{Folder}' is a link.");
-        foreach (var file in folder.EnumerateFiles())
-        {
-            if (file.Extension == ".tar" || ManifestNames.Contains(file.Name))
-                file.Delete();
-        }
+        if (new[] { folder }.Concat(folder.EnumerateFileSystemInfos("*", SearchOption.AllDirectories)).FirstOrDefault(entry => !IsOurs(entry)) is { } other)
+            throw new IOException($"'{other.FullName}' is none of a backup's files.");
+        folder.Delete(recursive: true);
 
-        folder.Delete();
+        bool IsOurs(FileSystemInfo entry) => entry.LinkTarget is null
+            && (entry is DirectoryInfo ? entry.FullName == folder.FullName || Guid.TryParseExact(entry.Name, "N", out _) : entry.Extension == ".tar" || ManifestNames.Contains(entry.Name));
     }
 
     private static WalBackupException Unusable(string folder, string what, string hint, Exception? inner = null) =>

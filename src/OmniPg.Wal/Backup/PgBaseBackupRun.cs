@@ -7,6 +7,10 @@ namespace OmniPg.Wal;
 /// <summary>One run of <c>pg_basebackup</c>. It speaks on standard error all the time, so it ends soon when nobody listens any more: a killed backup leaves none behind.</summary>
 internal sealed partial class PgBaseBackupRun : IAsyncDisposable
 {
+    // KiB per second that the program takes (MAX_RATE_LOWER and MAX_RATE_UPPER, basebackup.h).
+    private const long LeastRate = 32;
+    private const long MostRate = 1048576;
+
     private readonly ExternalProcess _process;
     private readonly Words _words;
 
@@ -35,6 +39,9 @@ internal sealed partial class PgBaseBackupRun : IAsyncDisposable
         ];
         if (folder != "-")
             arguments.Add("--no-sync");
+        // A pipe is read no faster than that.
+        if (folder != "-" && options.MaxRate is { } rate)
+            arguments.Add(string.Create(CultureInfo.InvariantCulture, $"--max-rate={Math.Clamp(rate / 1024, LeastRate, MostRate)}k"));
         if (!options.VerifyPages)
             arguments.Add("--no-verify-checksums");
         // In words that can be told apart.

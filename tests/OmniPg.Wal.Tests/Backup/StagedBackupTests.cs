@@ -62,21 +62,24 @@ public sealed class StagedBackupTests(BackupScene scene)
                 "backup", "--method", "pg_basebackup", "--pg-bin", scene.Server.BinDirectory, "--staging", options.StagingDirectory!, "--connection", scene.Server.ConnectionString, "--dst-local", $"none={store.Root}",
                 "--max-rate", "1MB", "--archive", scene.Archive,
             ]);
-        await Eventually.TrueAsync(() => Directory.EnumerateFiles(store.Root, "*.tmp", SearchOption.AllDirectories).Any(), "data is written", TimeSpan.FromSeconds(60), Token);
+        // The last that the server sends.
+        await Eventually.TrueAsync(() => Directory.Exists(staged) && Directory.EnumerateFiles(staged, "base.tar", SearchOption.AllDirectories).Any(), "data is staged", cancellationToken: Token);
         var inUse = (await scene.BackupTo(await scene.NewStoreAsync(), options: options).Awaiting(b => b.RunAsync(cancellationToken: Token)).Should().ThrowAsync<WalBackupException>()).Which;
         ServerAccount.Signal(program.Id, 9);
         await program.WaitForExitAsync(Token);
-        var left = Directory.GetFiles(staged).Select(Path.GetFileName).ToList();
+        var left = Directory.GetFiles(staged, "*", SearchOption.AllDirectories);
         await File.WriteAllTextAsync(Path.Combine(staged, "notes.txt"), "mine", Token);
 
         var foreign = (await scene.BackupTo(store, options: options).Awaiting(b => b.RunAsync(cancellationToken: Token)).Should().ThrowAsync<WalBackupException>()).Which;
         var notes = await File.ReadAllTextAsync(Path.Combine(staged, "notes.txt"), Token);
+        var keptBeside = Directory.GetFiles(staged, "*", SearchOption.AllDirectories);
         File.Delete(Path.Combine(staged, "notes.txt"));
         var made = (await scene.BackupTo(store, options: options).RunAsync(cancellationToken: Token)).Backup;
 
         inUse.Message.Should().StartWith($"The staging folder '{options.StagingDirectory}' cannot be used: another backup uses it.");
-        left.Should().Contain("base.tar");
+        left.Select(Path.GetFileName).Should().Contain("base.tar");
         (foreign.Code, notes).Should().Be(("wal.backup.staging", "mine"));
+        keptBeside.Should().Contain(left, "nothing goes before all of it is known to be a backup's");
         (await new BackupCatalog(store).ListAsync(Token)).Select(b => (b.Id, b.Problem)).Should().Equal((made.Id, null));
         Directory.EnumerateFileSystemEntries(options.StagingDirectory!).Should().BeEmpty();
     }
