@@ -35,12 +35,13 @@ public sealed class TmpfsMount : IDisposable
             throw new InvalidOperationException($"Cannot remount '{Path}'.");
     }
 
-    /// <summary>Unmounts; the content is gone. The directory is deleted only once nothing is mounted on it.</summary>
+    /// <summary>Unmounts; the content is gone, and its room as soon as nobody has a file open there. The directory is deleted only once nothing is mounted on it.</summary>
     public void Dispose()
     {
         if (!_mounted)
             return;
-        if (!Run("umount", Path))
+        // Lazily: a server's processes keep files of a dropped tablespace open until they look at what was dropped.
+        if (!Run("umount", "-l", Path))
             throw new InvalidOperationException($"Cannot unmount '{Path}'; it is left alone.");
         _mounted = false;
         Directory.Delete(Path);

@@ -205,9 +205,10 @@ public sealed class ArchiveCheckTests(ArchiveCheckTests.Scene scene) : IClassFix
             await Server.ExecuteAsync($"ALTER SYSTEM SET archive_command = '{command}'", Token);
             await Server.ExecuteAsync("SELECT pg_reload_conf()", Token);
             await UntilAsync($"current_setting('archive_command') = '{command}'");
-            // The archiver is the last to be told.
+            // The archiver is the last to be told. One that starts anew, as after a change of its library, has read the settings by itself.
             const int hangUp = 1;
-            ServerAccount.Signal(await Server.ScalarAsync<int>("SELECT pid FROM pg_stat_activity WHERE backend_type = 'archiver'", Token), hangUp);
+            if (await Server.ScalarAsync<int>("SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE backend_type = 'archiver'", Token) is not 0 and var archiver)
+                ServerAccount.Signal(archiver, hangUp);
         }
 
         public Task UntilAsync(string condition) =>
