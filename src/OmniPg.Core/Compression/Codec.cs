@@ -32,7 +32,7 @@ public abstract class Codec
 
     /// <summary>Zstandard by the system's libzstd, else by its port to C#, with content checksum; levels −7–22, default 0. Name <c>zstd</c>, extension <c>.zst</c>.</summary>
     /// <remarks>
-    /// Level 0 is none of the library's: it is a setting made for write-ahead log (<c>zstd:wal</c> in locations; strategy fast, windowLog 21, hashLog 16, minMatch 5), for two thirds of the time
+    /// Level 0 is none of the library's: it is a setting made for write-ahead log (<c>zstd:wal</c> in locations; strategy fast, windowLog 21, hashLog 15, minMatch 5), for half to three quarters of the time
     /// of level 3 at files of its size. Every zstd reads what it writes.
     /// </remarks>
     public static Codec Zstd { get; } = new ZstdCodec();

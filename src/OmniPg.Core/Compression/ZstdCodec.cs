@@ -22,7 +22,7 @@ internal sealed class ZstdCodec(bool managed = false) : Codec("zstd", ".zst", -7
 
     // Level 1 underneath: its matches need 7 bytes, which misses what one full-page image has in common with the next; 5 find it. One hash table that stays
     // in the processor's L2 finds as much as the two tables of level 3, for half the time.
-    private static readonly (int Parameter, int Value)[] Wal = [(CompressionLevel, 1), (WindowLog, 21), (HashLog, 16), (MinMatch, 5), (Strategy, Fast), (ChecksumFlag, 1)];
+    private static readonly (int Parameter, int Value)[] Wal = [(CompressionLevel, 1), (WindowLog, 21), (HashLog, 15), (MinMatch, 5), (Strategy, Fast), (ChecksumFlag, 1)];
 
     private bool Managed => managed || !ZstdNative.IsPresent;
 
